@@ -1,0 +1,180 @@
+// Matmul with 8-bit activations on AVX2. Layouts: pack.h (weights), matmul_tiles.h (activations).
+//
+// vpmaddubsw multiplies unsigned by signed bytes and adds pairs into 16 bits with saturation, so products are kept
+// small enough that no sum of them can saturate:
+//   weights of at most 15 (31): 2 * 15 * 127 * 8 (2 * 31 * 127 * 4) fit, and as many are added before widening;
+//   weights with zero 128: |weight| is the unsigned factor and the activation takes its sign: 2 * 128 * 127 fit once.
+// The latter are sums over (q - 128) * activation already; to those of 4-bit weights with a zero -zero *
+// sum(activations) is added, as in the VNNI kernel.
+//
+// Registers of the largest tile (4 rows, 8 features): 4 sums, 4 totals, weights, a product, two constants.
+// Functions carry their target, so the file is safe to link and load on any x86-64.
+#if defined(__x86_64__)
+
+#include "kernels/cpu/matmul_avx2.h"
+#include "kernels/cpu/matmul_kernels.h"
+
+namespace hetero {
+namespace {
+
+using namespace avx2;
+
+constexpr int kMaxRows = 4;
+
+// Products of a weight quad that fit in 16 bits together.
+constexpr int quads_before_widening(const PackedTraits& t) {
+  if (t.zero == 128) return 1;
+  return t.bits == 4 ? 8 : 4;
+}
+
+// Quad `i` (columns 4i..4i+3) of 8 rows.
+template <PackedKind K>
+HETERO_AVX2 inline __m256i load_quad(const std::byte* quants, int i) {
+  constexpr PackedTraits t = packed_traits(K);
+  if constexpr (t.bits == 8) {
+    const __m256i q = load_bytes(quants + 64 * i);
+    return t.zero == 128 ? _mm256_xor_si256(q, _mm256_set1_epi8(-128)) : q;
+  } else {
+    const __m256i pairs = load_bytes(quants + 64 * (i / 2));
+    return _mm256_and_si256(i % 2 == 0 ? pairs : _mm256_srli_epi16(pairs, 4), _mm256_set1_epi8(15));
+  }
+}
+
+template <PackedKind K>
+HETERO_AVX2 inline __m256i product(__m256i weights, __m256i activations) {
+  if constexpr (packed_traits(K).zero == 128) {
+    return _mm256_maddubs_epi16(_mm256_abs_epi8(weights), _mm256_sign_epi8(activations, weights));
+  } else {
+    return _mm256_maddubs_epi16(weights, activations);
+  }
+}
+
+// Adds one block's products to the totals of the 8 features from `lane0` on; totals of row r at [first + r].
+template <PackedKind K, int R, int Totals>
+HETERO_AVX2 inline void add_block(__m256 (&total)[Totals], int first, const std::byte* w, const std::byte* a,
+                                  int lane0) {
+  constexpr PackedTraits t = packed_traits(K);
+  constexpr int kTogether = quads_before_widening(t);
+  constexpr int kQuads = 8 / t.groups;
+  const __m256i ones = _mm256_set1_epi16(1);
+  const std::byte* corrections = a + 4 * R;
+  const std::byte* activations = corrections + 4 * R * t.groups;
+  const std::byte* quants = w + t.quants_offset() + 4 * lane0;
+  HETERO_UNROLL
+  for (int g = 0; g < t.groups; ++g) {
+    __m256i sums[R];
+    HETERO_UNROLL
+    for (int i = g * kQuads; i < (g + 1) * kQuads; i += kTogether) {
+      __m256i narrow[R];
+      HETERO_UNROLL
+      for (int j = i; j < i + kTogether; ++j) {
+        const __m256i weights = load_quad<K>(quants, j);
+        HETERO_UNROLL
+        for (int r = 0; r < R; ++r) {
+          const __m256i p = product<K>(weights, broadcast_dword(activations + 4 * (R * j + r)));
+          narrow[r] = j == i ? p : _mm256_add_epi16(narrow[r], p);
+        }
+      }
+      HETERO_UNROLL
+      for (int r = 0; r < R; ++r) {
+        const __m256i wide = _mm256_madd_epi16(narrow[r], ones);
+        sums[r] = i == g * kQuads ? wide : _mm256_add_epi32(sums[r], wide);
+      }
+    }
+    const __m256 scale = load_figures<t.scale_bytes>(w + (g * kPanelRows + lane0) * t.scale_bytes);
+    HETERO_UNROLL
+    for (int r = 0; r < R; ++r) {
+      if constexpr (t.zero == 8) sums[r] = _mm256_add_epi32(sums[r], broadcast_dword(corrections + 4 * r));
+      const __m256 both = _mm256_mul_ps(scale, broadcast_float(a + 4 * r));
+      total[first + r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[r]), both, total[first + r]);
+    }
+  }
+  if constexpr (t.min_bytes > 0) {
+    const __m256 min = load_figures<t.min_bytes>(w + t.mins_offset() + lane0 * t.min_bytes);
+    HETERO_UNROLL
+    for (int r = 0; r < R; ++r) {
+      total[first + r] = _mm256_fmadd_ps(min, broadcast_float(corrections + 4 * r), total[first + r]);
+    }
+  }
+}
+
+// Vectors [first, first + Vectors) of the panel.
+template <PackedKind K, int R, int Vectors>
+HETERO_AVX2 inline void vectors(const TileArgs& args, int first) {
+  constexpr PackedTraits t = packed_traits(K);
+  const std::byte* w = args.weights;
+  const std::byte* a = args.activations;
+  __m256 total[Vectors * R];
+  HETERO_UNROLL
+  for (int i = 0; i < Vectors * R; ++i) total[i] = _mm256_setzero_ps();
+  for (std::int64_t block = 0; block < args.blocks; ++block) {
+    if constexpr (R == 1) prefetch_block<t.block_bytes()>(w);
+    HETERO_UNROLL
+    for (int v = 0; v < Vectors; ++v) add_block<K, R>(total, v * R, w, a, (first + v) * kLanes);
+    w += t.block_bytes();
+    a += R * activation_row_bytes(ActivationForm::kQ8, t);
+  }
+  HETERO_UNROLL
+  for (int i = 0; i < Vectors * R; ++i) store(args, i % R, (first + i / R) * kLanes, total[i]);
+}
+
+template <PackedKind K, int R>
+HETERO_AVX2 void tile(const TileArgs& args) {
+  constexpr int kVectors = R == 1 ? 2 : 1;  // one row: both halves in one pass, a single stream of weights
+  for (int first = 0; first * kLanes < args.columns; first += kVectors) vectors<K, R, kVectors>(args, first);
+}
+
+HETERO_AVX2 float largest_lane(__m256 x) {
+  __m128 half = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+  half = _mm_max_ps(half, _mm_movehl_ps(half, half));
+  return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
+}
+
+HETERO_AVX2 std::int32_t sum_of_lanes(__m256i x) {
+  __m128i half = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1)));
+}
+
+HETERO_AVX2 void quantise(const float* x, float& scale, std::int8_t* q, std::int32_t* sums) {
+  const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+  __m256 x8[4];
+  __m256 largest8 = _mm256_setzero_ps();
+  for (int i = 0; i < 4; ++i) {
+    x8[i] = _mm256_loadu_ps(x + 8 * i);
+    largest8 = _mm256_max_ps(largest8, _mm256_and_ps(x8[i], magnitude));
+  }
+  const float largest = largest_lane(largest8);
+  const __m256 inverse = _mm256_set1_ps(largest > kLeastQuantised ? 127.0f / largest : 0.0f);
+  scale = largest / 127.0f;
+  __m256i q8[4];
+  for (int i = 0; i < 4; ++i) q8[i] = _mm256_cvtps_epi32(_mm256_mul_ps(x8[i], inverse));
+  sums[0] = sum_of_lanes(_mm256_add_epi32(q8[0], q8[1]));
+  sums[1] = sum_of_lanes(_mm256_add_epi32(q8[2], q8[3]));
+  // Packing works within 128-bit lanes: dwords come out as 0,4,1,5 of the wanted order.
+  const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(q8[0], q8[1]), _mm256_packs_epi32(q8[2], q8[3]));
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), _mm256_permutevar8x32_epi32(packed, order));
+}
+
+template <PackedKind K, int... Index>
+constexpr TileTable table(std::integer_sequence<int, Index...>) {
+  return {nullptr, &tile<K, Index + 1>...};
+}
+template <int... Kind>
+constexpr TileTables tables(std::integer_sequence<int, Kind...>) {
+  return {table<static_cast<PackedKind>(Kind)>(std::make_integer_sequence<int, kMaxRows>())...};
+}
+constexpr TileTables kTiles = tables(std::make_integer_sequence<int, kQuantisedKinds>());
+
+constexpr MatmulPath kPath = {ActivationForm::kQ8, kMaxRows, quantise, &kTiles};
+
+void run(const HostOp& op, int phase, int worker, int workers) { run_matmul(kPath, op, phase, worker, workers); }
+
+}  // namespace
+
+const HostKernel kMatmulAvx2Q8 = {2, run, q8_workspace_bytes, packed_weight_bytes, pack_weight};
+
+}  // namespace hetero
+
+#endif

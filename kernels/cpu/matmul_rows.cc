@@ -1,0 +1,74 @@
+// The catalogue's rows of CPU matmul kernels: which exist here, in the order of preference, and when each applies.
+#include "kernels/cpu/matmul_rows.h"
+
+#include "kernels/cpu/matmul_kernels.h"
+#include "kernels/cpu/pack.h"
+
+namespace hetero {
+namespace {
+
+Applicability matmul_shape(const OpDesc& op) {
+  if (op.kind != OpKind::kMatmul) return Applicability::no("computes matmul only");
+  if (op.m < 1 || op.n < 1 || op.k < 1) return Applicability::no("needs m, n and k of at least 1");
+  if (op.k % info(op.w).block_elements != 0) return Applicability::no("needs k in whole weight blocks");
+  return {};
+}
+
+#if defined(__x86_64__)
+// A weight with no integers has nothing to multiply 8-bit activations with.
+Applicability quantised_weights(const OpDesc& op) {
+  if (Applicability shape = matmul_shape(op); !shape.yes) return shape;
+  if (!packed_traits(packed_kind(op.w)).quantised()) return Applicability::no("needs quantised weights");
+  return {};
+}
+
+Applicability avx512_vnni(const OpDesc& op, const HardwareFacts& facts) {
+  if (!facts.avx512 || !facts.avx512_vnni) return Applicability::no("needs AVX-512 VNNI");
+  return quantised_weights(op);
+}
+
+Applicability avx2_q8(const OpDesc& op, const HardwareFacts& facts) {
+  if (!facts.avx2) return Applicability::no("needs AVX2 with FMA and F16C");
+  return quantised_weights(op);
+}
+
+Applicability avx512_f32(const OpDesc& op, const HardwareFacts& facts) {
+  if (!facts.avx512) return Applicability::no("needs AVX-512 F, BW, VL and DQ");
+  return matmul_shape(op);
+}
+
+Applicability avx2_f32(const OpDesc& op, const HardwareFacts& facts) {
+  if (!facts.avx2) return Applicability::no("needs AVX2 with FMA and F16C");
+  return matmul_shape(op);
+}
+#endif
+
+Applicability portable(const OpDesc& op, const HardwareFacts&) { return matmul_shape(op); }
+
+KernelVariant row(const char* id, ToleranceClass tolerance,
+                  Applicability (*applicable)(const OpDesc&, const HardwareFacts&), const HostKernel& kernel) {
+  KernelVariant variant;
+  variant.id = id;
+  variant.family = KernelFamily::kCpu;
+  variant.kind = OpKind::kMatmul;
+  variant.tolerance = tolerance;
+  variant.applicable = applicable;
+  variant.host = &kernel;
+  return variant;
+}
+
+}  // namespace
+
+std::vector<KernelVariant> cpu_matmul_rows() {
+  std::vector<KernelVariant> rows;
+#if defined(__x86_64__)
+  rows.push_back(row("matmul.cpu.avx512_vnni", ToleranceClass::kQ8, avx512_vnni, kMatmulAvx512Vnni));
+  rows.push_back(row("matmul.cpu.avx2_q8", ToleranceClass::kQ8, avx2_q8, kMatmulAvx2Q8));
+  rows.push_back(row("matmul.cpu.avx512_f32", ToleranceClass::kF32, avx512_f32, kMatmulAvx512F32));
+  rows.push_back(row("matmul.cpu.avx2_f32", ToleranceClass::kF32, avx2_f32, kMatmulAvx2F32));
+#endif
+  rows.push_back(row("matmul.cpu.portable", ToleranceClass::kF32, portable, kMatmulPortable));
+  return rows;
+}
+
+}  // namespace hetero

@@ -1,0 +1,188 @@
+// The rows of the OpenCL family, best first. Two shapes of kernel: `wide` ones, whose work-item is a CPU thread with
+// 16-float vectors, and plain ones, whose neighbouring work-items are the vector; the latter run on every device.
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/catalogue.h"
+#include "kernels/opencl/cl_kernel.h"
+#include "kernels/opencl/cl_packing.h"
+
+namespace hetero {
+namespace {
+
+constexpr std::int64_t kMaxGemvRows = 4;
+// Private memory of attention_wide: two floats per query and column; 256 KiB stays in any CPU's L2.
+constexpr std::int64_t kMaxWideHeadDim = 256;
+
+std::size_t ceil_div(std::int64_t a, std::int64_t b) { return static_cast<std::size_t>((a + b - 1) / b); }
+
+std::string define(const char* name, std::int64_t value) {
+  return " -D" + std::string(name) + "=" + std::to_string(value);
+}
+
+std::int64_t param(const ClOp& op, const char* name) { return op.params.at(name); }
+
+Applicability wide_device(const OpDesc&, const HardwareFacts& facts) {
+  return facts.cl_is_cpu ? Applicability{} : Applicability::no("is made for OpenCL on a CPU");
+}
+Applicability any_device(const OpDesc&, const HardwareFacts&) { return {}; }
+Applicability gemv_applicable(const OpDesc& op, const HardwareFacts& facts) {
+  if (op.m > kMaxGemvRows) return Applicability::no("is made for up to " + std::to_string(kMaxGemvRows) + " rows");
+  return wide_device(op, facts);
+}
+Applicability wide_attention_applicable(const OpDesc& op, const HardwareFacts& facts) {
+  if (op.head_dim > kMaxWideHeadDim) return Applicability::no("is made for heads of up to 256 columns");
+  return wide_device(op, facts);
+}
+// Kernels with a fixed work-group of 64.
+Applicability group_applicable(const OpDesc&, const HardwareFacts& facts) {
+  return facts.cl_max_work_group >= 64 ? Applicability{} : Applicability::no("needs work-groups of 64");
+}
+
+// matmul
+
+std::string gemv_options(const ClOp& op) {
+  return "-DLANES=16" + weight_options(op.desc.w) + define("ROWS", op.desc.m) + define("PANELS", param(op, "panels")) +
+         define("CHUNK", param(op, "chunk")) + define("PREFETCH", param(op, "prefetch"));
+}
+ClGrid gemv_grid(const ClOp& op) { return {{ceil_div(op.desc.n, 16 * param(op, "panels")), 1}, {1, 1}}; }
+
+std::string gemm_options(const ClOp& op) {
+  return "-DLANES=16" + weight_options(op.desc.w) + define("ROWS_BLOCK", param(op, "rows_block")) +
+         define("CHUNK", param(op, "chunk"));
+}
+ClGrid gemm_grid(const ClOp& op) {
+  return {{ceil_div(op.desc.m, param(op, "rows_block")), ceil_div(op.desc.n, 32)}, {1, 1}};
+}
+
+std::int64_t lane_rows(const ClOp& op) { return op.desc.m == 1 ? 1 : param(op, "tile_m"); }
+std::string lane_options(const ClOp& op) {
+  return "-DLANES=1" + weight_options(op.desc.w) + define("ROWS", lane_rows(op));
+}
+ClGrid lane_grid(const ClOp& op) {
+  const auto group = static_cast<std::size_t>(param(op, "group"));
+  return {{ceil_div(op.desc.n, param(op, "group")) * group, ceil_div(op.desc.m, lane_rows(op))}, {group, 1}};
+}
+
+constexpr std::array<std::string_view, 3> kGemvFiles = {"prelude.cl", "weights.cl", "matmul_gemv.cl"};
+constexpr std::array<std::string_view, 3> kGemmFiles = {"prelude.cl", "weights.cl", "matmul_gemm.cl"};
+constexpr std::array<std::string_view, 3> kLaneFiles = {"prelude.cl", "weights.cl", "matmul_lane.cl"};
+const ClKernel kGemv = {kGemvFiles, "matmul_gemv", &kClPanels, gemv_options, gemv_grid};
+const ClKernel kGemm = {kGemmFiles, "matmul_gemm", &kClPanels, gemm_options, gemm_grid};
+const ClKernel kLane = {kLaneFiles, "matmul_lane", &kClPanels, lane_options, lane_grid};
+
+// rms_norm
+
+std::string wide_norm_options(const ClOp&) { return "-DLANES=16 -DGROUP=1"; }
+ClGrid wide_norm_grid(const ClOp& op) { return {{static_cast<std::size_t>(op.desc.m), 1}, {1, 1}}; }
+std::string group_norm_options(const ClOp&) { return "-DLANES=1 -DGROUP=64"; }
+ClGrid group_norm_grid(const ClOp& op) { return {{static_cast<std::size_t>(op.desc.m) * 64, 1}, {64, 1}}; }
+
+constexpr std::array<std::string_view, 2> kNormFiles = {"prelude.cl", "rms_norm.cl"};
+const ClKernel kWideNorm = {kNormFiles, "rms_norm", &kClVector, wide_norm_options, wide_norm_grid};
+const ClKernel kGroupNorm = {kNormFiles, "rms_norm", &kClVector, group_norm_options, group_norm_grid};
+
+// rope
+
+std::string rope_options(const ClOp& op) {
+  return "-DLANES=1" + define("HALVES", op.constants.rope_style == RopeStyle::kHalves ? 1 : 0);
+}
+ClGrid rope_grid(const ClOp& op) {
+  return {{ceil_div(op.desc.head_dim / 2, 16) * 16, static_cast<std::size_t>(op.desc.m)}, {16, 1}};
+}
+
+constexpr std::array<std::string_view, 2> kRopeFiles = {"prelude.cl", "rope.cl"};
+const ClKernel kRope = {kRopeFiles, "rope", &kClTurnTable, rope_options, rope_grid};
+
+// attention
+
+// A chunk of prompt rows shares the transposed keys; decode has one row, and its chunk is one program more.
+std::int64_t wide_attention_rows(const ClOp& op) { return op.desc.m == 1 ? 1 : param(op, "rows"); }
+std::string wide_attention_options(const ClOp& op) {
+  return "-DLANES=16" + define("HEAD_DIM", op.desc.head_dim) + define("ROWS", wide_attention_rows(op)) +
+         define("GROUP_HEADS", op.desc.heads / op.desc.kv_heads);
+}
+ClGrid wide_attention_grid(const ClOp& op) {
+  return {{static_cast<std::size_t>(op.desc.kv_heads), ceil_div(op.desc.m, wide_attention_rows(op))}, {1, 1}};
+}
+std::string group_attention_options(const ClOp& op) {
+  return "-DLANES=1 -DGROUP=64" + define("HEAD_DIM", op.desc.head_dim) +
+         define("COLUMNS", (op.desc.head_dim + 63) / 64);
+}
+ClGrid group_attention_grid(const ClOp& op) {
+  return {{static_cast<std::size_t>(op.desc.heads) * 64, static_cast<std::size_t>(op.desc.m)}, {64, 1}};
+}
+
+constexpr std::array<std::string_view, 2> kWideAttentionFiles = {"prelude.cl", "attention_wide.cl"};
+constexpr std::array<std::string_view, 2> kGroupAttentionFiles = {"prelude.cl", "attention_group.cl"};
+const ClKernel kWideAttention = {kWideAttentionFiles, "attention_wide", nullptr, wide_attention_options,
+                                 wide_attention_grid};
+const ClKernel kGroupAttention = {kGroupAttentionFiles, "attention_group", nullptr, group_attention_options,
+                                  group_attention_grid};
+
+// swiglu, add
+
+std::string elementwise_options(const ClOp& op, int lanes) {
+  return define("LANES", lanes).substr(1) + define("SWIGLU", op.desc.kind == OpKind::kSwiGlu ? 1 : 0) +
+         define("CHUNK", param(op, "chunk"));
+}
+std::string wide_elementwise_options(const ClOp& op) { return elementwise_options(op, 16); }
+std::string lane_elementwise_options(const ClOp& op) { return elementwise_options(op, 1); }
+ClGrid wide_elementwise_grid(const ClOp& op) {
+  return {{ceil_div(op.desc.n, param(op, "chunk")), static_cast<std::size_t>(op.desc.m)}, {1, 1}};
+}
+ClGrid lane_elementwise_grid(const ClOp& op) {
+  return {{ceil_div(op.desc.n, 64 * param(op, "chunk")) * 64, static_cast<std::size_t>(op.desc.m)}, {64, 1}};
+}
+
+constexpr std::array<std::string_view, 2> kElementwiseFiles = {"prelude.cl", "elementwise.cl"};
+const ClKernel kWideElementwise = {kElementwiseFiles, "elementwise", nullptr, wide_elementwise_options,
+                                   wide_elementwise_grid};
+const ClKernel kLaneElementwise = {kElementwiseFiles, "elementwise", nullptr, lane_elementwise_options,
+                                   lane_elementwise_grid};
+
+KernelVariant row(const char* id, OpKind kind, Applicability (*applicable)(const OpDesc&, const HardwareFacts&),
+                  const ClKernel& kernel, std::vector<ParamSpec> params) {
+  return {.id = id,
+          .revision = 1,
+          .family = KernelFamily::kOpenCl,
+          .kind = kind,
+          .tolerance = ToleranceClass::kF32,
+          .applicable = applicable,
+          .params = std::move(params),
+          .host = nullptr,
+          .cl = &kernel};
+}
+
+}  // namespace
+
+std::vector<KernelVariant> opencl_rows() {
+  const ParamSpec wide_chunk = {"chunk", {512, 1024, 4096}, 1024, "columns of a row per work-item"};
+  const ParamSpec lane_chunk = {"chunk", {1, 2, 4}, 1, "columns of a row per work-item"};
+  return {
+      row("matmul.opencl.gemv", OpKind::kMatmul, gemv_applicable, kGemv,
+          {{"panels", {1, 2, 4, 8}, 4, "panels of 16 output features per work-item"},
+           {"chunk", {512, 1024, 2048}, 1024, "columns between two visits of a panel"},
+           {"prefetch", {0, 1024, 2048, 4096}, 2048, "bytes ahead of the read"}}),
+      row("matmul.opencl.gemm", OpKind::kMatmul, wide_device, kGemm,
+          {{"rows_block", {16, 32, 64, 128}, 64, "rows that share one dequantised panel"},
+           {"chunk", {64, 128, 256}, 128, "columns dequantised at a time"}}),
+      row("matmul.opencl.lane", OpKind::kMatmul, any_device, kLane,
+          {{"tile_m", {2, 4, 8, 16}, 8, "rows per work-item"},
+           {"group", {16, 64}, 16, "work-items in a work-group: output features"}}),
+      row("rms_norm.opencl.wide", OpKind::kRmsNorm, wide_device, kWideNorm, {}),
+      row("rms_norm.opencl.group", OpKind::kRmsNorm, group_applicable, kGroupNorm, {}),
+      row("rope.opencl.pair", OpKind::kRope, any_device, kRope, {}),
+      row("attention.opencl.wide", OpKind::kAttention, wide_attention_applicable, kWideAttention,
+          {{"rows", {4, 8, 16, 32}, 16, "query rows that share transposed keys"}}),
+      row("attention.opencl.group", OpKind::kAttention, group_applicable, kGroupAttention, {}),
+      row("swiglu.opencl.wide", OpKind::kSwiGlu, wide_device, kWideElementwise, {wide_chunk}),
+      row("swiglu.opencl.lane", OpKind::kSwiGlu, group_applicable, kLaneElementwise, {lane_chunk}),
+      row("add.opencl.wide", OpKind::kAdd, wide_device, kWideElementwise, {wide_chunk}),
+      row("add.opencl.lane", OpKind::kAdd, group_applicable, kLaneElementwise, {lane_chunk}),
+  };
+}
+
+}  // namespace hetero

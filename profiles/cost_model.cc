@@ -1,0 +1,191 @@
+#include "profiles/cost_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace hetero {
+namespace {
+
+// A number on its way through a formula, with the weaker provenance of what went in.
+struct Term {
+  double value = 0;
+  double spread = 0;  // absolute
+  Provenance provenance = Provenance::kMeasured;
+};
+
+Provenance weaker(Provenance a, Provenance b) { return std::max(a, b); }  // the enum is ordered by trust
+
+Term term(const Figure& figure) { return {figure.value, std::abs(figure.value) * figure.spread, figure.provenance}; }
+
+// A figure without a value (a coefficient that is exactly zero) says nothing about trust.
+bool is_nothing(const Term& t) { return t.value == 0 && t.spread == 0; }
+
+Term operator+(const Term& a, const Term& b) {
+  if (is_nothing(a)) return b;
+  if (is_nothing(b)) return a;
+  return {a.value + b.value, a.spread + b.spread, weaker(a.provenance, b.provenance)};
+}
+Term operator*(const Term& t, double scale) { return {t.value * scale, t.spread * scale, t.provenance}; }
+
+Estimate estimate(const Term& t) { return {t.value, t.spread, t.provenance}; }
+
+std::int64_t round_up(std::int64_t value, std::int64_t stage) {
+  return stage > 1 ? (value + stage - 1) / stage * stage : value;
+}
+
+Term between(const Term& low, const Term& high, double t) {
+  Term mixed = low * (1 - t) + high * t;
+  mixed.provenance = weaker(weaker(low.provenance, high.provenance), Provenance::kInterpolated);
+  return mixed;
+}
+
+// Time of `weights` elements at m rows: linear between points, in proportion to m beyond the last, flat before the
+// first.
+Term matmul_line(const MatmulCurve& curve, std::int64_t m, double weights) {
+  const auto at = [&](const MatmulPoint& p) { return term(p.fixed_ns) + term(p.ns_per_weight) * weights; };
+  const auto above =
+      std::find_if(curve.points.begin(), curve.points.end(), [m](const MatmulPoint& p) { return p.m >= m; });
+  if (above == curve.points.end()) {
+    const MatmulPoint& last = curve.points.back();
+    Term grown = at(last) * (static_cast<double>(m) / static_cast<double>(last.m));
+    grown.provenance = weaker(grown.provenance, Provenance::kInterpolated);
+    return grown;
+  }
+  if (above->m == m || above == curve.points.begin()) return at(*above);
+  const MatmulPoint& below = *std::prev(above);
+  return between(at(below), at(*above), static_cast<double>(m - below.m) / static_cast<double>(above->m - below.m));
+}
+
+// The factor of an exact shape: linear in m between the entries of this shape, the nearest one outside them, 1 without.
+Term shape_factor(const MatmulCurve& curve, std::int64_t m, std::int64_t n, std::int64_t k) {
+  const ShapeFactor* below = nullptr;
+  const ShapeFactor* above = nullptr;
+  for (const ShapeFactor& entry : curve.shape_factors) {
+    if (entry.n != n || entry.k != k) continue;
+    if (entry.m <= m && (below == nullptr || entry.m > below->m)) below = &entry;
+    if (entry.m >= m && (above == nullptr || entry.m < above->m)) above = &entry;
+  }
+  if (below == nullptr && above == nullptr) return {1, 0, Provenance::kMeasured};
+  if (below == nullptr || above == nullptr || below == above) return term((below != nullptr ? below : above)->factor);
+  return between(term(below->factor), term(above->factor),
+                 static_cast<double>(m - below->m) / static_cast<double>(above->m - below->m));
+}
+
+// Units of work of an op that is no matmul, with its dimensions rounded to stages. Attention: multiply-adds of q.k^T
+// and of the product with v over the causal triangle; row i of m sees context - m + 1 + i cache rows.
+double work_of(const OpDesc& op, std::int64_t stage) {
+  const std::int64_t m = round_up(op.m, stage);
+  if (op.kind != OpKind::kAttention) return static_cast<double>(m) * static_cast<double>(round_up(op.n, stage));
+  // A context that is not fixed is that of a prompt's first chunk: its own rows.
+  const std::int64_t context = std::max(round_up(op.context == 0 ? op.m : op.context, stage), m);
+  const double rows = static_cast<double>(m);
+  const double pairs = rows * static_cast<double>(context) - rows * (rows - 1) / 2;
+  return 2.0 * static_cast<double>(op.heads * op.head_dim) * pairs;
+}
+
+bool contains(const std::vector<std::string>& sorted, const std::string& value) {
+  return std::binary_search(sorted.begin(), sorted.end(), value);
+}
+
+}  // namespace
+
+Estimate& Estimate::operator+=(const Estimate& other) {
+  *this = estimate(Term{median_ns, spread_ns, provenance} + Term{other.median_ns, other.spread_ns, other.provenance});
+  return *this;
+}
+
+CostModel::CostModel(std::vector<DeviceProfile> profiles) : profiles_(std::move(profiles)) {}
+
+bool CostModel::knows(const std::string& device) const {
+  return std::any_of(profiles_.begin(), profiles_.end(), [&](const DeviceProfile& p) { return p.device == device; });
+}
+
+const DeviceProfile& CostModel::profile(const std::string& device) const {
+  for (const DeviceProfile& p : profiles_) {
+    if (p.device == device) return p;
+  }
+  throw input_error("there is no profile of device '" + device + "'", "measure it with hetero-tune run");
+}
+
+Estimate CostModel::op(const std::string& device, const OpDesc& op, std::int64_t of_n) const {
+  const DeviceProfile& p = profile(device);
+  if (op.kind == OpKind::kMatmul) {
+    for (const MatmulCurve& curve : p.matmul) {
+      if (curve.w != op.w || curve.points.empty()) continue;
+      const std::int64_t m = round_up(op.m, p.stage);
+      const double weights =
+          static_cast<double>(round_up(op.n, p.stage)) * static_cast<double>(round_up(op.k, p.stage));
+      const Term line = matmul_line(curve, m, weights);
+      const Term factor = shape_factor(curve, m, of_n > 0 ? of_n : op.n, op.k);
+      return {line.value * factor.value, line.spread * factor.value + line.value * factor.spread,
+              weaker(line.provenance, factor.provenance)};
+    }
+    throw input_error("the profile of '" + device + "' has no matmul with " + std::string(info(op.w).name) + " weights",
+                      "measure the device with this model: hetero-tune run");
+  }
+  for (const OpCurve& curve : p.ops) {
+    if (curve.kind == op.kind) return estimate(term(curve.fixed_ns) + term(curve.ns_per_unit) * work_of(op, p.stage));
+  }
+  throw input_error("the profile of '" + device + "' has no " + std::string(name_of(op.kind)),
+                    "measure the device with this model: hetero-tune run");
+}
+
+Estimate CostModel::launch(const std::string& device) const { return estimate(term(profile(device).launch_ns)); }
+
+std::string CostModel::best_waiter(const std::string& device) const {
+  const auto& joins = profile(device).join_ns;
+  const auto best = std::min_element(joins.begin(), joins.end(),
+                                     [](const auto& a, const auto& b) { return a.second.value < b.second.value; });
+  return best == joins.end() ? "poll" : best->first;
+}
+
+Estimate CostModel::join(const std::string& device, const std::string& waiter) const {
+  const auto& joins = profile(device).join_ns;
+  if (joins.empty()) return {0, 0, Provenance::kAssumed};
+  if (waiter.empty()) return estimate(term(joins.at(best_waiter(device))));
+  const auto found = joins.find(waiter);
+  if (found != joins.end()) return estimate(term(found->second));
+  // A waiter that was never measured here: no better guess than the dearest that was.
+  const auto dearest = std::max_element(joins.begin(), joins.end(),
+                                        [](const auto& a, const auto& b) { return a.second.value < b.second.value; });
+  return {dearest->second.value, dearest->second.value * dearest->second.spread, Provenance::kAssumed};
+}
+
+double CostModel::slowdown(const std::string& device, const std::vector<std::string>& active, Phase phase) const {
+  const DeviceProfile& p = profile(device);
+  std::vector<std::string> others;
+  for (const std::string& id : active) {
+    if (id != device) others.push_back(id);
+  }
+  std::sort(others.begin(), others.end());
+  others.erase(std::unique(others.begin(), others.end()), others.end());
+
+  // The measured set if there is one. Otherwise the largest measured subsets that do not overlap, multiplied: each
+  // takes its part of what the others leave.
+  double factor = 1;
+  while (!others.empty()) {
+    const Slowdown* best = nullptr;
+    for (const Slowdown& s : p.slowdowns) {
+      const bool fits = !s.with.empty() && std::all_of(s.with.begin(), s.with.end(),
+                                                       [&](const std::string& id) { return contains(others, id); });
+      if (fits && (best == nullptr || s.with.size() > best->with.size() ||
+                   (s.with.size() == best->with.size() && s.with < best->with))) {
+        best = &s;
+      }
+    }
+    if (best == nullptr) break;
+    factor *= std::max(1.0, (phase == Phase::kDecode ? best->decode : best->prefill).value);
+    std::erase_if(others, [&](const std::string& id) { return contains(best->with, id); });
+  }
+  return factor;
+}
+
+Estimate CostModel::graph_compile(const std::string& device, double weights) const {
+  const DeviceProfile& p = profile(device);
+  return estimate(term(p.graph_compile_fixed_ns) + term(p.graph_compile_ns_per_weight) * weights);
+}
+
+}  // namespace hetero

@@ -1,0 +1,44 @@
+// Pure evaluation of device profiles: how long an op, a submission or a join should take. No clock, no device.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "profiles/device_profile.h"
+#include "profiles/plan.h"
+
+namespace hetero {
+
+struct Estimate {
+  double median_ns = 0;
+  double spread_ns = 0;  // MAD
+  Provenance provenance = Provenance::kAssumed;
+
+  // In sequence. The weaker provenance stays.
+  Estimate& operator+=(const Estimate& other);
+};
+
+class CostModel {
+ public:
+  explicit CostModel(std::vector<DeviceProfile> profiles);
+
+  bool knows(const std::string& device) const;
+  const DeviceProfile& profile(const std::string& device) const;  // throws input_error for an unknown device
+  const std::vector<DeviceProfile>& profiles() const { return profiles_; }
+
+  // One op of a segment, alone on the machine. `of_n`: for a share of a matmul, the n of the whole weight (its shape
+  // factor applies to shares too); 0: op.n. Throws input_error when the profile has no curve for it.
+  Estimate op(const std::string& device, const OpDesc& op, std::int64_t of_n = 0) const;
+  // Host time of a submission, and from completion to the host's going on with this waiter ("" = the best known).
+  Estimate launch(const std::string& device) const;
+  Estimate join(const std::string& device, const std::string& waiter = "") const;
+  std::string best_waiter(const std::string& device) const;  // "poll" when none was measured
+  // Factor >= 1 while all of `active` (which includes the device or not) run a phase's load.
+  double slowdown(const std::string& device, const std::vector<std::string>& active, Phase phase) const;
+  Estimate graph_compile(const std::string& device, double weights) const;
+
+ private:
+  std::vector<DeviceProfile> profiles_;
+};
+
+}  // namespace hetero

@@ -1,0 +1,111 @@
+// What fitting learnt of one device, or what was published of one that nobody here owns: a document. Every figure has a
+// provenance. Evaluated by cost_model.h; never by anything else.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/op_desc.h"
+
+namespace hetero {
+
+enum class Provenance : std::uint8_t { kMeasured, kInterpolated, kPublished, kDerived, kAssumed, kSimulated };
+std::string_view name_of(Provenance provenance);
+
+// A figure with its spread (relative MAD) and source.
+struct Figure {
+  double value = 0;
+  double spread = 0;
+  Provenance provenance = Provenance::kAssumed;
+  std::string source;  // "run 12", "arXiv 2501.14794v2 table 3"; may be empty
+  friend bool operator==(const Figure&, const Figure&) = default;
+};
+
+// Time of a matmul of m rows on a weight of n*k elements in format w: fixed_ns + n*k*ns_per_weight. Between points,
+// times are interpolated linearly in m; beyond the last, rates are kept (time grows in proportion to m).
+struct MatmulPoint {
+  std::int64_t m = 1;
+  Figure fixed_ns;
+  Figure ns_per_weight;
+  friend bool operator==(const MatmulPoint&, const MatmulPoint&) = default;
+};
+// An exact shape whose time departs from the line (order and shape sensitivity): time = line * factor at this (n, k),
+// for any share of n.
+struct ShapeFactor {
+  std::int64_t m = 1, n = 0, k = 0;
+  Figure factor;
+  friend bool operator==(const ShapeFactor&, const ShapeFactor&) = default;
+};
+struct MatmulCurve {
+  DType w = DType::kQ4_0;
+  std::vector<MatmulPoint> points;  // ascending m, at least one
+  std::vector<ShapeFactor> shape_factors;
+  friend bool operator==(const MatmulCurve&, const MatmulCurve&) = default;
+};
+
+// Any other op: fixed_ns + work * ns_per_unit, where the unit is an element of the output (attention: a multiply-add of
+// the two products).
+struct OpCurve {
+  OpKind kind = OpKind::kRmsNorm;
+  Figure fixed_ns;
+  Figure ns_per_unit;
+  friend bool operator==(const OpCurve&, const OpCurve&) = default;
+};
+
+// How much slower this device runs while the others of `with` are active, by the phase's kind of load.
+struct Slowdown {
+  std::vector<std::string> with;  // device ids, sorted
+  Figure decode;                  // streaming weights; 1.0 = not slower
+  Figure prefill;                 // arithmetic
+  friend bool operator==(const Slowdown&, const Slowdown&) = default;
+};
+
+struct DeviceProfile {
+  std::string device;  // DeviceFacts::id, or the id within a system document ("snapdragon-8-gen-3/npu")
+  std::string kind;    // "cpu", "gpu", "npu"
+  std::string name;
+  std::string driver;
+  std::string exact_fingerprint;
+  std::string family_fingerprint;
+  std::vector<MatmulCurve> matmul;
+  std::vector<OpCurve> ops;
+  Figure launch_ns;                                       // host time of one submission
+  std::map<std::string, Figure> join_ns;                  // by waiter: device completion -> host goes on
+  Figure bandwidth_gbps;                                  // streaming reads, alone
+  std::map<std::string, Figure> bandwidth_together_gbps;  // this device's part while the named device streams too
+  std::vector<Slowdown> slowdowns;
+  // static devices
+  std::vector<std::int64_t> standard_sizes;  // empty: any number of rows
+  std::int64_t stage = 1;                    // dimensions cost as if rounded up to a multiple of this
+  Figure graph_compile_fixed_ns;
+  Figure graph_compile_ns_per_weight;
+  std::int64_t feature_align = 32;
+  std::uint64_t memory_bytes = 0;
+  bool half_precision = false;  // results pass through float16
+  Figure watts;                 // while active; 0 = unknown
+  friend bool operator==(const DeviceProfile&, const DeviceProfile&) = default;
+};
+
+// Several devices on one memory: what `sim:<name>/<device>` and `simulate --profile` read.
+struct SystemProfile {
+  std::string name;  // "snapdragon-8-gen-3"
+  std::string title;
+  std::vector<DeviceProfile> devices;
+  friend bool operator==(const SystemProfile&, const SystemProfile&) = default;
+};
+
+// "hetero.system_profile", version 1: every figure as {"value": .., "spread": .., "provenance": .., "source": ..}.
+// Reading throws input_error.
+std::string to_json(const SystemProfile& profile);
+SystemProfile system_profile_from_json(const std::string& text);
+
+// Shipped under profiles/devices/, embedded at build time. Null when there is none of that name.
+const std::string* shipped_system_profile(std::string_view name);
+std::vector<std::string> shipped_system_profile_names();
+const std::string* shipped_model_shape(std::string_view name);
+std::vector<std::string> shipped_model_shape_names();
+
+}  // namespace hetero

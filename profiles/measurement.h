@@ -1,0 +1,61 @@
+// What the tuner measured: raw samples with their circumstances. Rows of the store; never updated.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "profiles/device_profile.h"
+
+namespace hetero {
+
+enum class SampleStatus : std::uint8_t {
+  kOk,
+  kUntrusted,  // taken while the anchor had drifted: kept, never used
+  kWrongResult,
+  kCompileFailed,
+  kDeviceFailed,
+  kNotSupported
+};
+std::string_view name_of(SampleStatus status);                // "ok", "untrusted", ...
+SampleStatus sample_status_from_name(std::string_view name);  // throws input_error
+
+// What was timed. The canonical text of an op for kOp; for the others a name: "stream", "join poll", "launch".
+enum class SampleKind : std::uint8_t { kOp, kBandwidth, kLaunch, kJoin, kGraphCompile, kContention, kGate, kAnchor };
+std::string_view name_of(SampleKind kind);                // "op", "bandwidth", ...
+SampleKind sample_kind_from_name(std::string_view name);  // throws input_error
+
+struct Sample {
+  SampleKind kind = SampleKind::kOp;
+  std::string device;             // id
+  std::string exact_fingerprint;  // of the device at that time
+  std::string subject;            // canonical op text, or a name (see SampleKind)
+  std::string variant;            // kernel variant id, with "#revision"; may be empty
+  std::map<std::string, std::int64_t> params;
+  std::string active_with;  // other devices active meanwhile, sorted, joined by '+'; empty: alone
+  double device_ns = 0;     // on the device
+  double launch_ns = 0;     // host time to submit
+  double compile_ns = 0;
+  double transfer_ns = 0;
+  double join_ns = 0;  // device completion -> host goes on
+  double value = 0;    // for kinds whose result is no time (GB/s, ratio)
+  SampleStatus status = SampleStatus::kOk;
+  std::string message;  // why, when not ok
+  int round = 0;
+};
+
+// The circumstances of a run.
+struct RunInfo {
+  std::string program_version;
+  std::string host;
+  std::string cpu;
+  std::string started_utc;  // ISO 8601
+  std::string build_type;
+  std::string command;
+  double load_average = 0;
+  std::string model_fingerprint;  // may be empty
+};
+
+}  // namespace hetero

@@ -1,0 +1,120 @@
+#include "profiles/store/schema.h"
+
+#include <filesystem>
+#include <fstream>
+#include <span>
+#include <vector>
+
+#include "base/embedded_file.h"
+#include "base/error.h"
+
+namespace hetero {
+
+// Written by hetero_embed() at build time: 001_initial.sql, ... in the order in which they apply.
+std::span<const EmbeddedFile> store_migrations();
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::int64_t newest_version() { return static_cast<std::int64_t>(store_migrations().size()); }
+
+enum class Found { kNothing, kOurs };
+
+[[noreturn]] void not_ours(const std::string& path, const std::string& why) {
+  throw input_error("database " + path + " " + why, "name another file with --db; this one was left as it is");
+}
+
+// A connection that cannot write: what it finds decides whether any other is opened.
+Found look_at(const std::string& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) return Found::kNothing;
+  if (fs::is_directory(status)) not_ours(path, "is a folder");
+  if (!fs::is_regular_file(status)) not_ours(path, "is not a file");
+
+  constexpr std::string_view kMagic = std::string_view("SQLite format 3\0", 16);
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    throw environment_error("database " + path + " cannot be read", "check its permissions, or name another with --db");
+  }
+  char magic[16] = {};
+  file.read(magic, sizeof magic);
+  if (file.gcount() == 0) return Found::kNothing;  // empty: created by a program that was about to fill it
+  if (std::string_view(magic, static_cast<std::size_t>(file.gcount())) != kMagic) not_ours(path, "is not a database");
+
+  const Connection reader(path, path, SQLITE_OPEN_READONLY);
+  const std::int64_t application = reader.integer("PRAGMA application_id");
+  const std::int64_t version = reader.integer("PRAGMA user_version");
+  if (application == 0 && version == 0 && reader.integer("SELECT count(*) FROM sqlite_schema") == 0) {
+    return Found::kNothing;  // an empty database: another process is at its first transaction
+  }
+  if (application != kApplicationId) not_ours(path, "belongs to another program");
+  if (version > newest_version()) {
+    throw input_error("database " + path + " has version " + std::to_string(version) + ", newer than this program's " +
+                          std::to_string(newest_version()),
+                      "use a newer hetero or another file with --db");
+  }
+  return Found::kOurs;
+}
+
+void create_folder(const std::string& path) {
+  const fs::path folder = fs::path(path).parent_path();
+  if (folder.empty()) return;
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) {
+    throw environment_error("folder " + folder.string() + " cannot be created (" + error.message() + ")",
+                            "name another file with --db");
+  }
+}
+
+// All of it in one transaction: a database is old or new, never between. Another process that waited for the lock finds
+// the version already raised.
+void migrate(const Connection& connection) {
+  Transaction transaction(connection);
+  const std::int64_t version = connection.integer("PRAGMA user_version");
+  const std::span<const EmbeddedFile> files = store_migrations();
+  for (std::size_t next = static_cast<std::size_t>(version); next < files.size(); ++next) {
+    connection.execute(std::string(files[next].text));
+    connection.execute("PRAGMA user_version = " + std::to_string(next + 1));
+  }
+  if (version == 0) connection.execute("PRAGMA application_id = " + std::to_string(kApplicationId));
+  transaction.commit();
+}
+
+std::unique_ptr<Connection> open_to_write(const std::string& path) {
+  auto connection = std::make_unique<Connection>(path, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  if (connection->read_only()) fail_sqlite(SQLITE_READONLY, "the file is write-protected", path);
+  if (connection->integer("PRAGMA user_version") < newest_version()) migrate(*connection);
+  // Readers and a writer at once, and a commit that survives kill -9. NORMAL: a power cut may lose the last commits,
+  // never the database.
+  connection->text("PRAGMA journal_mode = WAL");
+  connection->execute("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;");
+  return connection;
+}
+
+std::unique_ptr<Connection> open_to_read(const std::string& path) {
+  auto connection = std::make_unique<Connection>(path, path, SQLITE_OPEN_READONLY);
+  if (connection->integer("PRAGMA user_version") < newest_version()) {
+    throw input_error("database " + path + " is of an older version",
+                      "any hetero-tune command that writes upgrades it");
+  }
+  return connection;
+}
+
+}  // namespace
+
+std::unique_ptr<Connection> open_database(const std::string& path, StoreAccess access) {
+  const Found found = look_at(path);
+  if (access == StoreAccess::kReadWrite) {
+    if (found == Found::kNothing) create_folder(path);
+    return open_to_write(path);
+  }
+  if (found == Found::kNothing) {
+    throw environment_error("there is no database " + path, "hetero-tune run makes one");
+  }
+  return open_to_read(path);
+}
+
+}  // namespace hetero

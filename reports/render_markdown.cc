@@ -1,0 +1,258 @@
+#include "reports/render_markdown.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <cstdio>
+#include <utility>
+
+#include "base/units.h"
+#include "profiles/cost_model.h"
+#include "reports/words.h"
+
+namespace hetero {
+namespace {
+
+// Together with the fixed lines these keep to kMostMarkdownLines; the tests hold them to it.
+constexpr std::size_t kMostDevices = 8;
+constexpr std::size_t kMostBuckets = 9;  // decode and every standard prompt length
+constexpr std::size_t kMostDivisions = 4;
+constexpr std::size_t kMostOtherPlans = 3;
+constexpr std::size_t kLongestText = 200;  // bytes of a name, a command, a sentence
+constexpr const char* kNone = "-";
+
+std::string number(const char* format, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+std::string count_of(std::size_t count, const std::string& thing) {
+  return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
+}
+
+// Not in the middle of a character.
+std::string shortened(const std::string& text) {
+  if (text.size() <= kLongestText) return text;
+  std::size_t end = kLongestText;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end) + " ...";
+}
+std::string shown(const std::string& text) { return escape_markdown(shortened(text)); }
+
+std::string table_row(const std::vector<std::string>& cells) {
+  std::string line = "|";
+  for (const std::string& cell : cells) line += " " + cell + " |";
+  return line + "\n";
+}
+std::string table_head(const std::vector<std::string>& cells) {
+  std::string line = table_row(cells) + "|";
+  for (std::size_t i = 0; i < cells.size(); ++i) line += " --- |";
+  return line + "\n";
+}
+
+std::string runs_text(const Report& report) {
+  if (report.runs.empty()) return "- No run is stored. `hetero-tune run --model FILE.gguf` makes one.\n";
+  const Store::RunRow& run = report.runs.back();
+  const RunInfo& info = run.info;
+  std::string text = "- Machine: " + shown(info.cpu) + ", host " + shown(info.host) + "\n";
+  text += "- Latest run: " + std::to_string(run.id) + " (of " + count_of(report.runs.size(), "run") + "), " +
+          shown(info.started_utc) + ", " + (run.outcome.empty() ? "unfinished" : shown(run.outcome)) + ", " +
+          count_of(static_cast<std::size_t>(run.samples), "sample") + ", load average " +
+          number("%.2f", info.load_average) + "\n";
+  text += "- Program: hetero " + shown(info.program_version) + ", " + shown(info.build_type) + " build\n";
+  text += "- Command: " + shown(info.command) + "\n";
+  return text;
+}
+
+std::string samples_text(const Report& report) {
+  std::int64_t total = 0;
+  std::string list;
+  for (const auto& [status, count] : report.samples) {
+    total += count;
+    list += (list.empty() ? "" : ", ") + std::to_string(count) + " " + std::string(name_of(status));
+  }
+  return "- Samples: " + std::to_string(total) + (list.empty() ? "" : " (" + escape_markdown(list) + ")") + "\n";
+}
+
+// A figure with its spread and source, and with its provenance where that is not what the row says anyway.
+std::string figure_text(const DeviceProfile& device, const Figure& figure, const std::string& value) {
+  if (!(figure.value > 0)) return kNone;
+  const Provenance provenance = shown_provenance(device, figure);
+  std::vector<std::string> notes;
+  if (name_of(provenance) != times_of(device) && provenance != Provenance::kSimulated) {
+    notes.emplace_back(name_of(provenance));
+  }
+  if (figure.spread > 0) notes.push_back(number("MAD %.1f %%", 100 * figure.spread));
+  if (!figure.source.empty()) notes.push_back(figure.source);
+  return value + (notes.empty() ? "" : " (" + joined(notes, ", ") + ")");
+}
+
+std::string device_row(const DeviceProfile& device) {
+  std::string together;
+  for (const auto& [with, figure] : device.bandwidth_together_gbps) {
+    together +=
+        (together.empty() ? "" : "; ") + figure_text(device, figure, number("%.1f", figure.value)) + " with " + with;
+  }
+  std::string join = kNone;
+  if (!device.join_ns.empty()) {
+    const std::string waiter = CostModel({device}).best_waiter(device.device);
+    const Figure& figure = device.join_ns.at(waiter);
+    join = figure_text(device, figure, format_duration_ns(figure.value)) + " " + waiter;
+  }
+  const std::string times = times_of(device);
+  return table_row({shown(device.device), shown(device.kind), shown(device.name + ", " + device.driver),
+                    times == "measured" ? times : "**" + times + "**",
+                    shown(figure_text(device, device.bandwidth_gbps, number("%.1f", device.bandwidth_gbps.value))),
+                    together.empty() ? kNone : shown(together),
+                    shown(figure_text(device, device.launch_ns, format_duration_ns(device.launch_ns.value))),
+                    shown(join)});
+}
+
+std::string devices_text(const Report& report) {
+  std::string text = "## Devices\n\n";
+  if (report.devices.empty()) return text + "No profile is stored.\n";
+  text += table_head({"device", "kind", "name, driver", "times", "GB/s alone", "GB/s together", "launch", "join"});
+  // The latest are what is in use.
+  const std::size_t left_out = report.devices.size() > kMostDevices ? report.devices.size() - kMostDevices : 0;
+  std::vector<std::string> not_real;
+  for (std::size_t i = left_out; i < report.devices.size(); ++i) text += device_row(report.devices[i].profile);
+  for (const Store::ProfileRow& row : report.devices) {
+    const std::string times = times_of(row.profile);
+    if (times == "emulated" || times == "simulated") not_real.push_back(row.profile.device);
+  }
+  if (left_out > 0) text += "\n" + count_of(left_out, "older profile") + " left out.\n";
+  if (!not_real.empty()) {
+    text += "\n**Not hardware:** " + shown(joined(not_real, ", ")) +
+            ". Its times come from a profile, none of them is a measurement of such a device.\n";
+  }
+  return text;
+}
+
+std::string division_cell(const PlanBucket& bucket) {
+  const std::vector<std::string> lines = division_lines(bucket);
+  std::string cell;
+  for (std::size_t i = 0; i < lines.size() && i < kMostDivisions; ++i) cell += (i == 0 ? "" : "; ") + shown(lines[i]);
+  if (lines.size() > kMostDivisions) cell += "; " + std::to_string(lines.size() - kMostDivisions) + " more";
+  return cell;
+}
+
+std::string timing_cell(const Report& report, const std::optional<GateTiming>& timing, std::int64_t rows) {
+  if (!timing || !(timing->median_ns > 0)) return kNone;
+  std::string cell = format_duration_ns(timing->median_ns) + ", " +
+                     number("%.1f tok/s", static_cast<double>(timing->rows) / timing->median_ns * 1e9) + " (" +
+                     number("MAD %.1f %%, ", 100 * timing->mad_ns / timing->median_ns) +
+                     count_of(timing->samples_ns.size(), "sample");
+  if (timing->rows != rows) cell += ", at " + count_of(static_cast<std::size_t>(timing->rows), "row");
+  if (const std::string times = times_of(report, timing->devices); times != "measured") cell += ", " + times;
+  return cell + ")";
+}
+
+std::string bucket_row(const Report& report, const PlanBucket& bucket, const GateTimes& gate) {
+  const std::int64_t rows = bucket.phase == Phase::kDecode ? 1 : bucket.tokens;
+  const std::optional<double> error = prediction_error(bucket, gate);
+  const std::string single = gate.single ? shown(joined(gate.single->devices, " + ")) + ": " : "";
+  return table_row({label_of(bucket), division_cell(bucket),
+                    bucket.predicted_ns > 0 ? format_duration_ns(bucket.predicted_ns) : kNone,
+                    timing_cell(report, gate.plan, rows), single + timing_cell(report, gate.single, rows),
+                    error ? number("%+.1f %%", 100 * *error) : kNone});
+}
+
+std::string verdict_line(const Report& report, const PlanBucket& bucket, const GateTimes& gate) {
+  const std::string label = "- " + label_of(bucket) + ": ";
+  if (!bucket.verdict) return label + "not judged.\n";
+  const PlanBucket::Verdict& verdict = *bucket.verdict;
+  std::string line = label + (verdict.adopted ? "**adopted**" : "**" + shown(verdict.best_single) + " alone**");
+  // Without times there was nothing to compare, and the ratio is none.
+  if (gate.plan && gate.single) {
+    line +=
+        ", the plan takes " + number("%.2f", verdict.plan_over_single) + " x the time of " + shown(verdict.best_single);
+    std::vector<std::string> devices = gate.plan->devices;
+    devices.insert(devices.end(), gate.single->devices.begin(), gate.single->devices.end());
+    if (const std::string times = times_of(report, devices); times != "measured") line += " (**" + times + "**)";
+  }
+  return line + (verdict.reason.empty() ? "" : ": " + shown(verdict.reason)) + ".\n";
+}
+
+std::string plan_title(const PlanReport& plan) {
+  const std::string& name = plan.model_name.empty() ? plan.plan.model_fingerprint : plan.model_name;
+  return shown(name) + " on " + shown(joined(plan.plan.devices, " + "));
+}
+
+GateTimes gate_of(const PlanReport& plan, std::size_t bucket) {
+  return bucket < plan.gate.size() ? plan.gate[bucket] : GateTimes{};
+}
+
+std::string plan_text(const Report& report, const PlanReport& plan) {
+  std::string text = "## Plan: " + plan_title(plan) + "\n\n";
+  text += "Origin " + shown(plan.plan.origin) + ", run " + std::to_string(plan.run) + " (" + shown(plan.started_utc) +
+          "), model " + shown(plan.plan.model_fingerprint);
+  for (const auto& [id, bytes] : plan.plan.memory_bytes)
+    text += "; " + format_bytes(bytes) + " on " + escape_markdown(id);
+  for (const auto& [id, waiter] : plan.plan.waiters)
+    text += "; " + escape_markdown(id) + " waits by " + escape_markdown(waiter);
+  text += ".";
+  if (const std::vector<std::string> changed = changed_devices(report, plan.plan); !changed.empty()) {
+    text += " **Changed since the plan was made: " + shown(joined(changed, ", ")) + ".**";
+  }
+  text += "\n\n" + table_head({"bucket", "division", "predicted", "candidate plan in the gate",
+                               "best single device in the gate", "gate over predicted"});
+  const std::vector<PlanBucket>& buckets = plan.plan.buckets;
+  const std::size_t rows = std::min(buckets.size(), kMostBuckets);
+  for (std::size_t i = 0; i < rows; ++i) {
+    text += bucket_row(report, buckets[i], gate_of(plan, i));
+  }
+  if (buckets.size() > rows) text += "\n" + count_of(buckets.size() - rows, "more bucket") + " left out.\n";
+  text += "\n## Verdicts of the no-harm gate\n\n";
+  for (std::size_t i = 0; i < rows; ++i) text += verdict_line(report, buckets[i], gate_of(plan, i));
+  return text;
+}
+
+std::string plans_text(const Report& report) {
+  if (report.plans.empty()) return "## Plan\n\nNo plan is stored. `hetero-tune run --model FILE.gguf` makes one.\n";
+  std::string text = plan_text(report, report.plans.back());
+  const std::size_t others = report.plans.size() - 1;
+  if (others == 0) return text;
+  text += "\n" + count_of(others, "other plan") + ": ";
+  for (std::size_t i = 0; i < others && i < kMostOtherPlans; ++i) {
+    text += (i == 0 ? "" : "; ") + plan_title(report.plans[others - 1 - i]);
+  }
+  return text + (others > kMostOtherPlans ? "; ..." : "") + ". See `hetero-report json`.\n";
+}
+
+}  // namespace
+
+std::string escape_markdown(std::string_view text) {
+  const auto is_word = [&](std::size_t i) {
+    return i < text.size() && std::isalnum(static_cast<unsigned char>(text[i]));
+  };
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool inside = i > 0 && is_word(i - 1) && is_word(i + 1);  // of a word
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      out += ' ';
+    } else if (c == '<') {
+      out += "&lt;";
+    } else if (c == '>') {
+      out += "&gt;";
+    } else if (c == '&') {
+      out += "&amp;";
+    } else if ((c == '@' || c == '#') && is_word(i + 1) && !inside) {
+      // GitHub looks for mentions in the text after Markdown, where an escape is gone: a space of no width stops it.
+      out += std::string(1, c) + "&#8203;";
+    } else if (c == '_') {
+      out += inside ? "_" : "\\_";
+    } else {
+      if (std::string_view("\\`*[]|~#").find(c) != std::string_view::npos) out += '\\';
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string render_markdown(const Report& report) {
+  return "# hetero: " + shown(report.database) + "\n\n" + runs_text(report) + samples_text(report) + "\n" +
+         devices_text(report) + "\n" + plans_text(report);
+}
+
+}  // namespace hetero

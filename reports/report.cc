@@ -1,0 +1,61 @@
+#include "reports/report.h"
+
+#include <algorithm>
+
+namespace hetero {
+namespace {
+
+bool is_sim(const std::string& id) { return id.starts_with("sim:"); }
+
+// The latest profile of the device; null when there is none.
+const DeviceProfile* latest_profile(const Report& report, const std::string& id) {
+  const DeviceProfile* latest = nullptr;
+  for (const Store::ProfileRow& row : report.devices) {
+    if (row.profile.device == id) latest = &row.profile;
+  }
+  return latest;
+}
+
+}  // namespace
+
+std::string times_of(const DeviceProfile& device) {
+  // The sim provider writes the kind of its clock into the driver's name.
+  if (is_sim(device.device)) return device.driver.starts_with("simulated") ? "simulated" : "emulated";
+  if (device.launch_ns.value > 0) return std::string(name_of(device.launch_ns.provenance));
+  if (device.bandwidth_gbps.value > 0) return std::string(name_of(device.bandwidth_gbps.provenance));
+  return std::string(name_of(Provenance::kAssumed));
+}
+
+Provenance shown_provenance(const DeviceProfile& device, const Figure& figure) {
+  return is_sim(device.device) && figure.provenance == Provenance::kMeasured ? Provenance::kSimulated
+                                                                             : figure.provenance;
+}
+
+std::string times_of(const Report& report, const std::vector<std::string>& ids) {
+  std::string word(name_of(Provenance::kMeasured));
+  for (const std::string& id : ids) {
+    if (!is_sim(id)) continue;
+    const DeviceProfile* profile = latest_profile(report, id);
+    word = profile == nullptr ? "emulated" : times_of(*profile);
+    if (word == "simulated") break;
+  }
+  return word;
+}
+
+std::optional<double> prediction_error(const PlanBucket& bucket, const GateTimes& gate) {
+  if (!gate.plan || !(bucket.predicted_ns > 0)) return std::nullopt;
+  const std::int64_t predicted_rows = bucket.phase == Phase::kDecode ? 1 : bucket.tokens;
+  if (gate.plan->rows != predicted_rows) return std::nullopt;
+  return gate.plan->median_ns / bucket.predicted_ns - 1;
+}
+
+std::vector<std::string> changed_devices(const Report& report, const Plan& plan) {
+  std::vector<std::string> changed;
+  for (const auto& [id, fingerprint] : plan.device_fingerprints) {
+    const DeviceProfile* profile = latest_profile(report, id);
+    if (profile != nullptr && profile->exact_fingerprint != fingerprint) changed.push_back(id);
+  }
+  return changed;
+}
+
+}  // namespace hetero

@@ -1,0 +1,36 @@
+// Keeping an OpenCL CPU device on its cores, and proving that it stays there. Linux.
+//
+// PoCL starts one worker per core when the first platform call is made. They inherit the caller's affinity mask, and a
+// sub-device of core 1 means worker 1, wherever that one runs: with neither care the work of opencl:0@1 wanders to core
+// 0 (seen with PoCL 3.1). POCL_AFFINITY=1 pins worker i to core i. Other drivers are verified like PoCL and refused
+// when their work strays.
+#pragma once
+
+#include <sched.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace hetero {
+
+// While it lives, threads that a driver creates may go to any core of the process; on a first call it also asks PoCL to
+// pin them (unless the user has set POCL_AFFINITY). The caller's own mask is restored at the end.
+class DriverThreadsOnTheirCores {
+ public:
+  DriverThreadsOnTheirCores();
+  ~DriverThreadsOnTheirCores();
+  DriverThreadsOnTheirCores(const DriverThreadsOnTheirCores&) = delete;
+  DriverThreadsOnTheirCores& operator=(const DriverThreadsOnTheirCores&) = delete;
+
+ private:
+  cpu_set_t before_;
+  bool changed_ = false;
+};
+
+// Runs `work`, which keeps the device busy for a few milliseconds and returns when it is done, and looks which threads
+// of this process computed meanwhile. Returns "" when all of them are confined to `cores`, or a sentence about the
+// first that is not. Where the system does not account threads (no /proc), it can prove nothing and returns "".
+std::string stray_work(const std::vector<int>& cores, const std::function<void()>& work);
+
+}  // namespace hetero

@@ -1,0 +1,61 @@
+// A device whose times come from a profile: the simulator on a virtual timeline, an emulated device on the real one.
+// Static when its profile has standard sizes, as an NPU is. Injects no faults and does not get hot.
+// Used by one host thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <tuple>
+
+#include "profiles/cost_model.h"
+#include "runtime/device/device.h"
+#include "runtime/device/sim/sim_queue.h"
+
+namespace hetero {
+
+// Whether a simulated device gives numbers or only takes time.
+enum class SimCompute : std::uint8_t { kNone, kReference };
+
+class SimDevice final : public Device {
+ public:
+  // `profile_id` is the device's name in `costs`; facts.id may differ from it ("sim:" stands before). `timeline`
+  // outlives the device.
+  SimDevice(DeviceFacts facts, std::string profile_id, SimCompute compute, std::shared_ptr<const CostModel> costs,
+            const Timeline& timeline, std::unique_ptr<SimQueue> queue);
+  ~SimDevice() override;
+
+  const DeviceFacts& facts() const override { return facts_; }
+  // Refuses ops for which the profile has no times; a static device, also row counts without a graph and segments whose
+  // ops differ in rows.
+  Applicability supports(const Segment& segment) const override;
+  void attach(Arena& arena) override { arena_ = &arena; }
+  // A static device compiles each graph once; two segments with the same ops (their canonical texts) are one graph.
+  std::unique_ptr<PreparedSegment> prepare(const Segment& segment) override;
+  // Takes the profile's launch time of the host's.
+  std::unique_ptr<Ticket> submit(PreparedSegment& prepared, const Bindings& bindings) override;
+  // Bytes, in their stored format, of the distinct weight slices of prepared segments. Slices are told apart by
+  // WeightView::data.
+  std::uint64_t weight_bytes() const override { return weight_bytes_; }
+
+ private:
+  struct Prepared;
+  using WeightKey = std::tuple<const std::byte*, std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
+  void compile_once(const Segment& segment, PreparedSegment& prepared);
+  void count_weights(const Segment& segment);
+  double op_ns(const Op& op, std::int64_t position) const;
+
+  DeviceFacts facts_;
+  std::string profile_id_;
+  SimCompute compute_;
+  std::shared_ptr<const CostModel> costs_;
+  const Timeline& timeline_;
+  std::unique_ptr<SimQueue> queue_;
+  Arena* arena_ = nullptr;
+  std::set<std::string> graphs_;  // compiled
+  std::set<WeightKey> weights_;
+  std::uint64_t weight_bytes_ = 0;
+};
+
+}  // namespace hetero

@@ -1,0 +1,201 @@
+#include "runtime/device/sim/sim_provider.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include "base/error.h"
+#include "base/fingerprint.h"
+#include "profiles/cost_model.h"
+#include "profiles/device_profile.h"
+#include "runtime/device/sim/emulated_queue.h"
+#include "runtime/device/sim/sim_device.h"
+#include "runtime/device/sim/sim_system.h"
+
+namespace hetero {
+namespace {
+
+// "snapdragon-8-gen-3/npu" -> system "snapdragon-8-gen-3", device "npu".
+struct SimName {
+  std::string system;
+  std::string device;
+};
+
+SimName parse_name(const DeviceSpec& spec) {
+  const std::size_t slash = spec.name.rfind('/');
+  if (slash == std::string::npos || slash == 0 || slash + 1 == spec.name.size()) {
+    throw usage_error("device '" + spec.text + "' does not say which device of which system to simulate",
+                      "write for example sim:snapdragon-8-gen-3/npu or sim:./my-phone.json/npu");
+  }
+  return {spec.name.substr(0, slash), spec.name.substr(slash + 1)};
+}
+
+std::string comma_list(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+SystemProfile load_system(const std::string& name) {
+  if (!name.ends_with(".json")) {
+    const std::string* shipped = shipped_system_profile(name);
+    if (shipped == nullptr) {
+      throw environment_error(
+          "there is no system profile '" + name + "'",
+          "shipped are: " + comma_list(shipped_system_profile_names()) + "; or give the path of a .json file");
+    }
+    return system_profile_from_json(*shipped);
+  }
+  std::error_code ignored;
+  std::ifstream file(name, std::ios::binary);
+  if (!file || std::filesystem::is_directory(name, ignored)) {
+    throw environment_error("the system profile " + name + " cannot be read", "check the path");
+  }
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return system_profile_from_json(text);
+}
+
+// What comes after the system's name: "npu" of "snapdragon-8-gen-3/npu".
+std::string short_name(const DeviceProfile& profile) {
+  return profile.device.substr(profile.device.rfind('/') + 1);  // npos + 1 == 0: the whole
+}
+
+const DeviceProfile& device_in(const SystemProfile& system, const SimName& name) {
+  std::vector<std::string> known;
+  for (const DeviceProfile& profile : system.devices) {
+    known.push_back(short_name(profile));
+    if (known.back() == name.device) return profile;
+  }
+  throw environment_error("system profile '" + name.system + "' has no device '" + name.device + "'",
+                          "it has: " + comma_list(known));
+}
+
+DeviceKind kind_of(const DeviceProfile& profile) {
+  for (const DeviceKind kind : {DeviceKind::kCpu, DeviceKind::kGpu}) {
+    if (profile.kind == name_of(kind)) return kind;
+  }
+  return DeviceKind::kNpu;
+}
+
+struct SimOptions {
+  SimCompute compute = SimCompute::kNone;
+  std::optional<int> host_core;
+};
+
+SimOptions parse_options(const DeviceSpec& spec) {
+  SimOptions options;
+  for (const auto& [name, value] : spec.options) {
+    if (name == "compute" && (value == "none" || value == "reference")) {
+      options.compute = value == "reference" ? SimCompute::kReference : SimCompute::kNone;
+    } else if (name == "host") {
+      const std::vector<int> cores = parse_core_list(value);
+      if (cores.size() != 1) {
+        throw usage_error("device '" + spec.text + "' asks for several host cores",
+                          "an emulated device computes on one");
+      }
+      options.host_core = cores.front();
+    } else {
+      throw usage_error("device '" + spec.text + "' has no option " + name + "=" + value,
+                        "sim knows compute=none|reference and host=<core>");
+    }
+  }
+  if (!spec.cores.empty()) {
+    throw usage_error("device '" + spec.text + "' stands on no core", "name its worker's core with ?host=1");
+  }
+  return options;
+}
+
+// A sample is valid as long as the whole profile and what passes for its time stay the same.
+std::string exact_fingerprint(const SystemProfile& system, const DeviceProfile& profile, SimCompute compute) {
+  const std::string numbers = compute == SimCompute::kReference ? "reference" : "none";
+  return fingerprint_text(to_json(system) + "|" + profile.device + "|" + numbers);
+}
+
+DeviceFacts facts_of(const DeviceSpec& spec, const SystemProfile& system, const DeviceProfile& profile,
+                     const SimOptions& options, const Timeline& timeline) {
+  const std::string manner = timeline.is_virtual() ? "simulated" : "emulated";
+  DeviceFacts facts;
+  facts.id = "sim:" + spec.name;
+  facts.kind = kind_of(profile);
+  facts.name = manner + " " + profile.name;
+  facts.driver = manner + " from profile " + system.name;
+  facts.family_fingerprint = fingerprint_text("sim|" + profile.device);
+  facts.exact_fingerprint = exact_fingerprint(system, profile, options.compute);
+  if (options.host_core && !timeline.is_virtual()) facts.cores = {*options.host_core};
+  facts.memory_bytes = profile.memory_bytes;
+  facts.standard_sizes = profile.standard_sizes;
+  facts.feature_align = profile.feature_align;
+  facts.emulated = true;
+  facts.waiters = {Waiter::kDriver, Waiter::kPoll, Waiter::kSleepPoll};
+  return facts;
+}
+
+DeviceDescription describe(const SystemProfile& system, const DeviceProfile& profile) {
+  DeviceDescription d;
+  d.id = "sim:" + system.name + "/" + short_name(profile);
+  d.kind = kind_of(profile);
+  d.name = "simulated " + profile.name;
+  d.driver = "profile " + system.name;
+  d.memory_bytes = profile.memory_bytes;
+  d.caps["numbers"] = "?compute=reference";
+  d.caps["arithmetic"] = profile.half_precision ? "f16" : "f32";
+  if (!profile.standard_sizes.empty()) {
+    std::vector<std::string> sizes;
+    for (const std::int64_t size : profile.standard_sizes) sizes.push_back(std::to_string(size));
+    d.caps["static_rows"] = comma_list(sizes);
+  }
+  return d;
+}
+
+class SimProvider final : public DeviceProvider {
+ public:
+  std::string_view name() const override { return "sim"; }
+
+  std::vector<DeviceDescription> discover() const override {
+    std::vector<DeviceDescription> found;
+    for (const std::string& name : shipped_system_profile_names()) {
+      try {
+        const SystemProfile system = load_system(name);
+        for (const DeviceProfile& profile : system.devices) found.push_back(describe(system, profile));
+      } catch (const Error& error) {
+        DeviceDescription broken;
+        broken.id = "sim:" + name;
+        broken.kind = DeviceKind::kNpu;
+        broken.name = "simulated " + name;
+        broken.usable = false;
+        broken.why_not = error.what();
+        found.push_back(std::move(broken));
+      }
+    }
+    return found;
+  }
+
+  std::unique_ptr<Device> open(const DeviceSpec& spec, const DeviceContext& context) const override {
+    const SimName name = parse_name(spec);
+    const SimOptions options = parse_options(spec);
+    const SystemProfile system = load_system(name.system);
+    const DeviceProfile& profile = device_in(system, name);
+    auto costs = std::make_shared<const CostModel>(system.devices);
+    std::unique_ptr<SimQueue> queue;
+    if (auto* timeline = dynamic_cast<VirtualTimeline*>(context.timeline)) {
+      queue = std::make_unique<VirtualQueue>(*timeline, SimSystem::on(*timeline, name.system, costs), profile.device);
+    } else {
+      const auto driver = profile.join_ns.find("driver");
+      const double driver_join_ns = driver == profile.join_ns.end() ? 0 : driver->second.value;
+      queue = std::make_unique<EmulatedQueue>(*context.timeline, EmulationOptions{driver_join_ns, options.host_core});
+    }
+    return std::make_unique<SimDevice>(facts_of(spec, system, profile, options, *context.timeline), profile.device,
+                                       options.compute, std::move(costs), *context.timeline, std::move(queue));
+  }
+};
+
+}  // namespace
+
+const DeviceProvider& sim_provider() {
+  static const SimProvider provider;
+  return provider;
+}
+
+}  // namespace hetero

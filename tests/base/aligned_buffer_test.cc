@@ -1,0 +1,43 @@
+// Alignment, zeroing and ownership of blocks.
+#include "base/aligned_buffer.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+
+namespace hetero {
+namespace {
+
+TEST(AlignedBuffer, IsAlignedAndZero) {
+  for (const std::size_t bytes :
+       {std::size_t{1}, std::size_t{4096}, std::size_t{100000}, 5 * AlignedBuffer::kHugePage}) {
+    AlignedBuffer buffer(bytes);
+    EXPECT_EQ(buffer.size(), bytes);
+    const std::size_t align = bytes >= 2 * AlignedBuffer::kHugePage ? AlignedBuffer::kHugePage : AlignedBuffer::kPage;
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer.data()) % align, 0U);
+    for (std::size_t i = 0; i < bytes; i += 997) ASSERT_EQ(buffer.data()[i], std::byte{0});
+    EXPECT_EQ(buffer.data()[bytes - 1], std::byte{0});
+  }
+}
+
+TEST(AlignedBuffer, MovingTakesTheBlockAlong) {
+  AlignedBuffer first(64);
+  first.as<int>()[3] = 7;
+  const std::byte* const where = first.data();
+  AlignedBuffer second(std::move(first));
+  EXPECT_EQ(second.data(), where);
+  AlignedBuffer third;
+  EXPECT_EQ(third.data(), nullptr);
+  EXPECT_EQ(third.size(), 0U);
+  third = std::move(second);
+  EXPECT_EQ(third.as<int>()[3], 7);
+  EXPECT_EQ(third.size(), 64U);
+}
+
+TEST(AlignedBuffer, NothingIsNothing) {
+  AlignedBuffer empty(0);
+  EXPECT_EQ(empty.data(), nullptr);
+}
+
+}  // namespace
+}  // namespace hetero

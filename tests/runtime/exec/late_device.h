@@ -1,0 +1,39 @@
+// A device that computes with the reference kernels, but as late as it may: a submission runs only when its ticket has
+// been polled a random number of times. A dependency that a schedule lacks shows as a wrong answer.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "runtime/device/device.h"
+
+namespace hetero {
+
+class LateDevice final : public Device {
+ public:
+  LateDevice(std::string id, std::vector<std::int64_t> standard_sizes, std::uint64_t seed);
+
+  const DeviceFacts& facts() const override { return facts_; }
+  Applicability supports(const Segment& segment) const override;
+  void attach(Arena& arena) override { arena_ = &arena; }
+  std::unique_ptr<PreparedSegment> prepare(const Segment& segment) override;
+  std::unique_ptr<Ticket> submit(PreparedSegment& prepared, const Bindings& bindings) override;
+  std::uint64_t weight_bytes() const override { return 0; }
+
+  int submissions = 0;
+
+ private:
+  struct Prepared;
+  struct LateTicket;
+  void compute(const Segment& segment, const Bindings& bindings);
+
+  DeviceFacts facts_;
+  Rng rng_;
+  Arena* arena_ = nullptr;
+  std::deque<LateTicket*> queue_;  // in order
+};
+
+}  // namespace hetero

@@ -1,0 +1,134 @@
+// Every row of the OpenCL family against the reference, through the Device interface.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "tests/runtime/opencl/cl_op_case.h"
+
+namespace hetero::test {
+namespace {
+
+using Residual = ClCase::Residual;
+
+std::vector<ClCase> matmul_cases() {
+  std::vector<ClCase> cases;
+  const auto add = [&](std::int64_t m, std::int64_t n, std::int64_t k, DType w, std::int64_t n0, std::int64_t k0,
+                       Residual residual, std::int64_t column) {
+    const OpDesc desc{OpKind::kMatmul, m, n, k, w};
+    cases.push_back({desc, {}, 0, n0, k0, residual, column, false});
+  };
+  for (const DType w : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
+                        DType::kQ8_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
+    const std::int64_t block = info(w).block_elements;
+    const std::int64_t k = block == 256 ? 768 : 576;
+    add(1, 97, k, w, 0, 0, Residual::kNone, 0);
+    add(3, 33, block == 1 ? 37 : k, w, 5, 0, Residual::kAliased, 1);
+    add(13, 61, k, w, 16, block, Residual::kSeparate, 2);
+  }
+  add(1, 1, 32, DType::kQ4_0, 0, 0, Residual::kNone, 0);
+  add(1, 7, 1, DType::kF32, 0, 0, Residual::kNone, 0);
+  add(2, 192, 2080, DType::kQ4_1, 0, 32, Residual::kNone, 0);    // more than one chunk, and a part of one
+  add(67, 192, 576, DType::kQ4_1, 0, 0, Residual::kAliased, 0);  // more than one block of rows
+  add(129, 31, 160, DType::kQ8_0, 0, 0, Residual::kNone, 0);
+  return cases;
+}
+
+std::vector<ClCase> other_cases(OpKind kind) {
+  std::vector<ClCase> cases;
+  for (const std::int64_t m : {1, 2, 17}) {
+    if (kind == OpKind::kRope) {
+      for (const RopeStyle style : {RopeStyle::kInterleaved, RopeStyle::kHalves}) {
+        OpConstants constants;
+        constants.rope_base = 10000;
+        constants.rope_style = style;
+        constants.rope_dims = 64;
+        constants.row_offset = m == 2 ? 5 : 0;
+        OpDesc desc{kind, m, 192, 0};
+        desc.head_dim = 64;
+        cases.push_back({desc, constants, 100, 0, 0, Residual::kNone, 0, m == 17});
+        constants.rope_dims = 48;  // some columns are not rotated
+        constants.column_offset = style == RopeStyle::kInterleaved ? 34 : 128;
+        desc.n = style == RopeStyle::kInterleaved ? 66 : 128;
+        cases.push_back({desc, constants, 3, 0, 0, Residual::kNone, 2, false});
+      }
+    } else if (kind == OpKind::kAttention) {
+      for (const std::int64_t position : {0, 15, 200}) {
+        for (const std::int64_t dim : {64, 40, 7}) {
+          OpConstants constants;
+          constants.attention_scale = 1.0F / std::sqrt(static_cast<float>(dim));
+          OpDesc desc{kind, m, 6 * dim, 0};
+          desc.heads = 6;
+          desc.kv_heads = 2;
+          desc.head_dim = dim;
+          cases.push_back({desc, constants, position, 0, 0, Residual::kNone, 1, false});
+        }
+      }
+    } else {
+      for (const std::int64_t n : {1, 31, 576, 1543}) {
+        OpConstants constants;
+        constants.eps = 1e-5F;
+        cases.push_back({{kind, m, n, 0}, constants, 0, 0, 0, Residual::kNone, 1, false});
+      }
+    }
+  }
+  return cases;
+}
+
+class OpenClRow : public testing::TestWithParam<std::string> {};
+
+TEST_P(OpenClRow, AgreesWithTheReference) {
+  const std::string id = cl_test_device();
+  if (id.empty()) GTEST_SKIP() << "no OpenCL CPU device here (install pocl-opencl-icd)";
+  const KernelVariant& variant = *find_variant(GetParam());
+  RealTimeline timeline;
+  int ran = 0;
+  for (const ClCase& c : variant.kind == OpKind::kMatmul ? matmul_cases() : other_cases(variant.kind)) {
+    HardwareFacts facts;
+    facts.cl_is_cpu = true;
+    facts.cl_max_work_group = 4096;
+    if (!variant.applicable(c.desc, facts).yes) continue;
+    ++ran;
+    // A device keeps weights by their address, which must stay theirs while it lives: so a device for each case.
+    const auto device = open_cl(id, timeline, variant.id);
+    EXPECT_EQ(run_case(*device, timeline, c, variant.tolerance), "")
+        << "repeat: test_opencl --gtest_filter='*" << variant.id << "'";
+  }
+  EXPECT_GT(ran, 0);
+}
+
+std::vector<std::string> opencl_ids() {
+  std::vector<std::string> ids;
+  for (const KernelVariant& row : opencl_rows()) ids.push_back(row.id);
+  return ids;
+}
+INSTANTIATE_TEST_SUITE_P(Catalogue, OpenClRow, testing::ValuesIn(opencl_ids()), [](const auto& row) {
+  std::string name = row.param;
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+});
+
+// Parameters change the path through a kernel, never its answer.
+TEST(OpenClParameters, EveryValueAgreesWithTheReference) {
+  const std::string id = cl_test_device();
+  if (id.empty()) GTEST_SKIP() << "no OpenCL CPU device here (install pocl-opencl-icd)";
+  RealTimeline timeline;
+  const OpDesc gemv{OpKind::kMatmul, 1, 97, 2080, DType::kQ4_1};
+  const OpDesc gemm{OpKind::kMatmul, 67, 97, 352, DType::kQ4_1};
+  for (const KernelVariant& row : opencl_rows()) {
+    if (row.kind != OpKind::kMatmul) continue;
+    for (const ParamSpec& spec : row.params) {
+      for (const std::int64_t value : spec.values) {
+        ParamValues params = default_params(row);
+        if (params[spec.name] == value) continue;
+        params[spec.name] = value;
+        const auto device = open_cl(id, timeline, row.id, "", params);
+        const ClCase c{row.id == "matmul.opencl.gemv" ? gemv : gemm, {}, 0, 0, 0, Residual::kNone, 0, false};
+        EXPECT_EQ(run_case(*device, timeline, c, row.tolerance), "") << row.id << " " << spec.name << "=" << value;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hetero::test

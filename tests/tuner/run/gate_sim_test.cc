@@ -1,0 +1,124 @@
+// The no-harm gate on simulated devices: adopts what is faster, refuses what is not, on a clock without noise.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "runtime/model/decoder_graph.h"
+#include "tests/tuner/run/run_fixture.h"
+#include "tuner/gate/gate.h"
+#include "tuner/gate/pair_timing.h"
+
+namespace hetero {
+namespace {
+
+using namespace testing_sim;
+using testing_run::small_shape;
+
+// Heavy weights, so that dividing them is worth a join: 1 ns a weight is made 100.
+SystemProfile heavy_system() {
+  SystemProfile system = three_devices();
+  for (DeviceProfile& p : system.devices) {
+    p.slowdowns.clear();
+    for (MatmulPoint& point : p.matmul[0].points) point.ns_per_weight = figure(100);
+  }
+  return system;
+}
+
+class GateSim : public testing::Test {
+ protected:
+  GateSim() : file_(heavy_system()), graph_(graph_from_shape(small_shape())) {
+    for (const char* name : {"a", "b"}) devices_.push_back(file_.open(name, timeline_));
+    for (const auto& device : devices_) ids_.push_back(device->facts().id);
+  }
+
+  // Weights by rows with this share on the first device, the rest on the second.
+  Plan divided(double first) const {
+    Plan plan = single_device_plan(ids_[0], "tuned");
+    plan.devices = ids_;
+    for (PlanBucket& bucket : plan.buckets) {
+      for (BlockPlan& block : bucket.blocks) {
+        if (block.block == BlockKind::kAttention) continue;
+        block.strategy = Strategy::kRows;
+        block.features = {{ids_[0], first}, {ids_[1], 1 - first}};
+      }
+      if (bucket.phase == Phase::kPrefill) bucket.tokens = 32;
+    }
+    return plan;
+  }
+
+  Plan judged(const Plan& candidate, const GateHooks& hooks = {}) {
+    std::vector<Device*> pointers;
+    for (const auto& device : devices_) pointers.push_back(device.get());
+    Engine engine(graph_, timeline_, pointers, candidate, {64, 32, 1});
+    const Plan result = gate(engine, candidate, {}, hooks);
+    EXPECT_EQ(engine.plan(), result);
+    return result;
+  }
+
+  SystemFile file_;
+  VirtualTimeline timeline_;
+  Graph graph_;
+  std::vector<std::unique_ptr<Device>> devices_;
+  std::vector<std::string> ids_;
+};
+
+TEST_F(GateSim, AdoptsAPlanThatIsFaster) {
+  int samples = 0;
+  GateHooks hooks;
+  hooks.store = [&](const std::vector<Sample>& s) { samples += static_cast<int>(s.size()); };
+  const Plan candidate = divided(0.5);
+  const Plan result = judged(candidate, hooks);
+  ASSERT_EQ(result.buckets.size(), candidate.buckets.size());
+  for (std::size_t i = 0; i < result.buckets.size(); ++i) {
+    ASSERT_TRUE(result.buckets[i].verdict.has_value());
+    EXPECT_TRUE(result.buckets[i].verdict->adopted) << result.buckets[i].verdict->reason;
+    // Two equal devices, and joins that cost little beside the weights.
+    EXPECT_NEAR(result.buckets[i].verdict->plan_over_single, 0.5, 0.1);
+    EXPECT_EQ(result.buckets[i].blocks, candidate.buckets[i].blocks);
+  }
+  EXPECT_EQ(samples, static_cast<int>(result.buckets.size()) * 5 * 2);
+}
+
+TEST_F(GateSim, RefusesAPlanThatIsSlower) {
+  // The second device has its launch and joins to pay and next to nothing to do for it.
+  SystemProfile system = heavy_system();
+  for (DeviceProfile& p : system.devices) {
+    p.launch_ns = figure(1e6);
+    p.join_ns = {{"poll", figure(1e6)}};
+  }
+  const SystemFile dear(system, "dear");
+  devices_.clear();
+  ids_.clear();
+  for (const char* name : {"a", "b"}) devices_.push_back(dear.open(name, timeline_));
+  for (const auto& device : devices_) ids_.push_back(device->facts().id);
+  for (const PlanBucket& bucket : judged(divided(0.5)).buckets) {
+    ASSERT_TRUE(bucket.verdict.has_value());
+    EXPECT_FALSE(bucket.verdict->adopted);
+    EXPECT_GT(bucket.verdict->plan_over_single, 1);
+    for (const BlockPlan& block : bucket.blocks) {
+      EXPECT_EQ(block.strategy, Strategy::kSingle);
+      EXPECT_EQ(block.features[0].device, bucket.verdict->best_single);
+    }
+  }
+}
+
+TEST_F(GateSim, WhatWasNotJudgedRunsOnOneDevice) {
+  GateHooks hooks;
+  hooks.stop = [] { return true; };
+  for (const PlanBucket& bucket : judged(divided(0.5), hooks).buckets) {
+    EXPECT_FALSE(bucket.verdict.has_value());
+    for (const BlockPlan& block : bucket.blocks) EXPECT_EQ(block.strategy, Strategy::kSingle);
+  }
+}
+
+TEST(PairResult, NoiseFollowsFromTheSpreadOfTheRatios) {
+  EXPECT_DOUBLE_EQ(summarise({50, 50, 50}, {100, 100, 100}).ratio, 0.5);
+  EXPECT_DOUBLE_EQ(summarise({50, 50, 50}, {100, 100, 100}).noise, 0.005);
+  // Ratios 0.8, 0.9, 1.0, 1.1, 1.2: median 1, MAD 0.1.
+  const PairResult noisy = summarise({80, 90, 100, 110, 120}, {100, 100, 100, 100, 100});
+  EXPECT_DOUBLE_EQ(noisy.ratio, 1);
+  EXPECT_NEAR(noisy.noise, 2 * 1.2533 * 0.14826 / std::sqrt(5.0), 1e-6);
+}
+
+}  // namespace
+}  // namespace hetero

@@ -1,0 +1,28 @@
+// The parts of hetero-bench. Benchmarks are registered at run time, since they follow the catalogue and the devices.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/device/device.h"
+
+namespace hetero {
+
+// Every row of the cpu's catalogue that this processor can run, at decode and prefill shapes, on one thread.
+// Counters: GB/s of weights, GFLOPS.
+void register_kernel_benchmarks();
+
+// From submission to the host's knowing that a small segment is done, per device and waiter. The devices and the
+// timeline outlive the run.
+void register_join_benchmarks(const std::vector<std::unique_ptr<Device>>& devices, Timeline& timeline);
+
+// A step of a model so small that only the executor's own work is left.
+void register_engine_benchmarks(const std::vector<std::unique_ptr<Device>>& devices, Timeline& timeline);
+
+// --limits: what this machine's cores and memory can do at best. Prints a table, or JSON.
+enum class LimitsOutput : std::uint8_t { kText, kJson };
+void print_limits(LimitsOutput output);
+
+}  // namespace hetero

@@ -1,0 +1,121 @@
+// hetero-tune show: what the database holds, in tables that fit 100 columns.
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "tuner/apps/table.h"
+#include "tuner/apps/tune_common.h"
+
+namespace hetero {
+namespace {
+
+struct Shown {
+  std::vector<Store::RunRow> runs;
+  std::vector<DeviceProfile> profiles;
+  std::vector<std::pair<std::string, Plan>> plans;  // model name, plan
+  std::int64_t samples = 0;
+};
+
+// Devices are few: their sets are tried one by one, the largest first.
+constexpr std::size_t kMostDevices = 8;
+
+Shown collect(const Store& store) {
+  Shown shown;
+  shown.runs = store.runs();
+  shown.samples = store.sample_count();
+  std::set<std::pair<std::string, std::string>> devices;
+  for (const Sample& s : store.samples({"", SampleKind::kLaunch, std::nullopt, true})) {
+    devices.insert({s.device, s.exact_fingerprint});
+  }
+  for (const auto& [id, exact] : devices) {
+    if (std::optional<DeviceProfile> profile = store.profile(id, exact)) shown.profiles.push_back(std::move(*profile));
+  }
+  std::vector<std::string> ids = measured_devices(store);
+  if (ids.size() > kMostDevices) ids.resize(kMostDevices);
+  std::set<std::string> models;
+  for (const Store::RunRow& run : shown.runs) {
+    if (!run.info.model_fingerprint.empty()) models.insert(run.info.model_fingerprint);
+  }
+  for (const std::string& model : models) {
+    const std::optional<ModelShape> shape = store.shape(model);
+    for (unsigned set = (1U << ids.size()) - 1; set > 0; --set) {
+      std::vector<std::string> chosen;
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        if ((set >> i & 1U) != 0) chosen.push_back(ids[i]);
+      }
+      if (std::optional<Plan> plan = store.plan(model, chosen)) {
+        shown.plans.emplace_back(shape && !shape->name.empty() ? shape->name : model, std::move(*plan));
+      }
+    }
+  }
+  return shown;
+}
+
+std::string devices_of(const Plan& plan) {
+  std::string text;
+  for (const std::string& id : plan.devices) text += (text.empty() ? "" : " + ") + id;
+  return text;
+}
+
+void print_tables(const Shown& shown) {
+  Table runs({"run", "started", "outcome", "samples", "command"});
+  for (const Store::RunRow& r : shown.runs) {
+    runs.add({std::to_string(r.id), r.info.started_utc, r.outcome.empty() ? "unfinished" : r.outcome,
+              std::to_string(r.samples), shortened(r.info.command, 48)});
+  }
+  std::printf("%s\n", runs.text().c_str());
+
+  Table profiles({"device", "kind", "stream GB/s", "launch", "join (best)", "weights", "name"});
+  const CostModel costs(shown.profiles);
+  for (const DeviceProfile& p : shown.profiles) {
+    char rate[32];
+    std::snprintf(rate, sizeof rate, "%.1f", p.bandwidth_gbps.value);
+    std::string formats;
+    for (const MatmulCurve& curve : p.matmul) formats += (formats.empty() ? "" : " ") + std::string(info(curve.w).name);
+    const std::string waiter = costs.best_waiter(p.device);
+    profiles.add({shortened(p.device, 24), p.kind, rate, format_duration_ns(p.launch_ns.value),
+                  format_duration_ns(costs.join(p.device, waiter).median_ns) + " " + waiter, shortened(formats, 16),
+                  shortened(p.name, 20)});
+  }
+  std::printf("%s\n", profiles.text().c_str());
+
+  for (const auto& [model, plan] : shown.plans) {
+    std::printf("plan for %s on %s\n\n", model.c_str(), devices_of(plan).c_str());
+    print_plan(plan);
+    std::printf("\n");
+  }
+  if (shown.plans.empty()) std::printf("no plan yet: hetero-tune run --model FILE.gguf makes one\n");
+}
+
+}  // namespace
+
+int run_show(const TuneFlags& flags) {
+  const std::unique_ptr<Store> store = open_store(flags, StoreAccess::kReadOnly);
+  const Shown shown = collect(*store);
+  if (flags.output == Output::kText) {
+    print_tables(shown);
+    return 0;
+  }
+  nlohmann::ordered_json document;
+  document["database"] = database_path(flags);
+  document["samples"] = shown.samples;
+  document["runs"] = nlohmann::ordered_json::array();
+  for (const Store::RunRow& r : shown.runs) {
+    document["runs"].push_back({{"id", r.id},
+                                {"started_utc", r.info.started_utc},
+                                {"outcome", r.outcome},
+                                {"samples", r.samples},
+                                {"command", r.info.command},
+                                {"cpu", r.info.cpu},
+                                {"load_average", r.info.load_average}});
+  }
+  document["profiles"] = nlohmann::ordered_json::parse(to_json(SystemProfile{"measured", "", shown.profiles}));
+  document["plans"] = nlohmann::ordered_json::array();
+  for (const auto& [model, plan] : shown.plans) {
+    document["plans"].push_back({{"model", model}, {"plan", nlohmann::ordered_json::parse(to_json(plan))}});
+  }
+  std::printf("%s\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  return 0;
+}
+
+}  // namespace hetero

@@ -1,0 +1,232 @@
+#include "tuner/apps/tune_common.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <optional>
+#include <set>
+#include <sstream>
+
+#include "base/error.h"
+#include "runtime/device/default_devices.h"
+#include "runtime/model/model.h"
+#include "tuner/apps/table.h"
+
+namespace hetero {
+namespace {
+
+bool exists(const std::string& path) {
+  struct stat status = {};
+  return ::stat(path.c_str(), &status) == 0;
+}
+
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+std::string list_of(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+// Where hetero-infer looks for compiled programs too.
+std::string cache_folder() {
+  const std::string store = Store::default_path();
+  return store.substr(0, store.rfind('/')) + "/programs";
+}
+
+std::string cpu_name() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);) {
+    if (line.rfind("model name", 0) == 0 && line.find(": ") != std::string::npos)
+      return line.substr(line.find(": ") + 2);
+  }
+  return "unknown";
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts = {};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+}  // namespace
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  if (in) text << in.rdbuf();
+  if (!in) throw environment_error("cannot read '" + path + "': " + std::strerror(errno));
+  return text.str();
+}
+
+void write_file(const std::string& path, const std::string& text) {
+  const std::string temporary = path + ".part";
+  std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
+  out << text;
+  out.close();
+  if (!out || std::rename(temporary.c_str(), path.c_str()) != 0) {
+    const std::string why = std::strerror(errno);
+    std::remove(temporary.c_str());
+    throw environment_error("cannot write '" + path + "': " + why);
+  }
+}
+
+ModelShape load_shape(const std::string& model) {
+  if (model.empty()) throw usage_error("no model was given", "use --model FILE.gguf");
+  if (const std::string* shipped = shipped_model_shape(model); shipped != nullptr)
+    return model_shape_from_json(*shipped);
+  if (ends_with(model, ".json")) return model_shape_from_json(read_file(model));
+  if (!exists(model) && model.find('/') == std::string::npos && !ends_with(model, ".gguf")) {
+    throw environment_error("there is no file or shape '" + model + "'",
+                            "shapes that are known: " + list_of(shipped_model_shape_names()));
+  }
+  return Model::load(model)->shape();
+}
+
+SystemProfile load_system(const std::string& profile) {
+  if (const std::string* shipped = shipped_system_profile(profile); shipped != nullptr) {
+    return system_profile_from_json(*shipped);
+  }
+  if (!exists(profile)) {
+    throw environment_error("there is no file or profile '" + profile + "'",
+                            "profiles that are known: " + list_of(shipped_system_profile_names()));
+  }
+  return system_profile_from_json(read_file(profile));
+}
+
+std::vector<DeviceSpec> wanted_devices(const TuneFlags& flags) {
+  std::vector<DeviceSpec> specs =
+      flags.devices.empty() ? default_devices(discover_devices()) : parse_device_list(flags.devices);
+  if (specs.empty()) throw environment_error("there is no usable device", "'hetero-tune devices' says why");
+  return specs;
+}
+
+std::vector<std::unique_ptr<Device>> open_wanted(const TuneFlags& flags, Timeline& timeline) {
+  DeviceContext context;
+  context.timeline = &timeline;
+  context.cache_dir = cache_folder();
+  return open_devices(wanted_devices(flags), context);
+}
+
+std::vector<std::string> ids_of(const std::vector<DeviceSpec>& specs) {
+  std::vector<std::string> ids;
+  for (const DeviceSpec& spec : specs) ids.push_back(spec.text.substr(0, spec.text.find('?')));
+  return ids;
+}
+
+std::string database_path(const TuneFlags& flags) {
+  return flags.database.empty() ? Store::default_path() : flags.database;
+}
+
+std::unique_ptr<Store> open_store(const TuneFlags& flags, StoreAccess access) {
+  const std::string path = database_path(flags);
+  if (access == StoreAccess::kReadOnly && !exists(path)) {
+    throw environment_error("there is no database '" + path + "'", "'hetero-tune run --model FILE.gguf' makes it");
+  }
+  return Store::open(path, access);
+}
+
+RunInfo run_info(const TuneFlags& flags, const std::string& model_fingerprint) {
+  RunInfo info;
+  info.program_version = HETERO_VERSION;
+  char host[256] = "";
+  if (gethostname(host, sizeof host - 1) == 0) info.host = host;
+  info.cpu = cpu_name();
+  info.started_utc = utc_now();
+  info.build_type = HETERO_BUILD_TYPE;
+  info.command = flags.command_line;
+  double load = 0;
+  if (getloadavg(&load, 1) == 1) info.load_average = load;
+  info.model_fingerprint = model_fingerprint;
+  return info;
+}
+
+std::vector<std::string> measured_devices(const Store& store) {
+  std::set<std::string> ids;
+  for (const Sample& s : store.samples({"", SampleKind::kLaunch, std::nullopt, true})) ids.insert(s.device);
+  return {ids.begin(), ids.end()};
+}
+
+std::optional<Plan> stored_plan(const Store& store, const TuneFlags& flags, const std::string& model_fingerprint) {
+  if (!flags.devices.empty()) return store.plan(model_fingerprint, ids_of(parse_device_list(flags.devices)));
+  return store.plan_within(model_fingerprint, measured_devices(store));
+}
+
+SolveDevice solve_device(const DeviceProfile& profile) {
+  return {profile.device, profile.standard_sizes, profile.feature_align, profile.memory_bytes};
+}
+
+std::string words(const BlockPlan& block) {
+  const auto shares = [](const std::vector<Share>& list) {
+    std::string text;
+    for (const Share& share : list) {
+      if (!text.empty()) text += " + ";
+      text += share.device;
+      if (list.size() > 1) text += " " + std::to_string(std::lround(100 * share.fraction)) + " %";
+    }
+    return text;
+  };
+  std::string text(name_of(block.strategy));
+  if (!block.rows.empty()) text += " " + shares(block.rows);
+  if (!block.features.empty()) text += (block.rows.empty() ? " " : ", features ") + shares(block.features);
+  return text;
+}
+
+std::string words(const PlanBucket& bucket) {
+  return bucket.phase == Phase::kDecode ? "decode" : "prefill " + std::to_string(bucket.tokens);
+}
+
+std::vector<std::string> block_lines(const PlanBucket& bucket) {
+  std::vector<std::pair<std::string, std::string>> groups;  // division -> blocks
+  for (const BlockPlan& block : bucket.blocks) {
+    std::string name(name_of(block.block));
+    if (block.layer >= 0) name += " of layer " + std::to_string(block.layer);
+    const std::string division = words(block);
+    const auto same = std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == division; });
+    if (same == groups.end()) {
+      groups.emplace_back(division, name);
+    } else {
+      same->second += ", " + name;
+    }
+  }
+  std::vector<std::string> lines;
+  for (const auto& [division, blocks] : groups)
+    lines.push_back((groups.size() == 1 ? "all blocks" : blocks) + ": " + division);
+  return lines;
+}
+
+std::string verdict_words(const PlanBucket& bucket) {
+  if (!bucket.verdict) return "not judged";
+  char ratio[32];
+  std::snprintf(ratio, sizeof ratio, "%.2fx", bucket.verdict->plan_over_single);
+  return (bucket.verdict->adopted ? "adopted, " : bucket.verdict->best_single + " alone, ") + ratio;
+}
+
+void print_plan(const Plan& plan) {
+  Table table({"bucket", "predicted", "gate: time of plan/single"});
+  for (const PlanBucket& bucket : plan.buckets) {
+    table.add({words(bucket), bucket.predicted_ns > 0 ? format_duration_ns(bucket.predicted_ns) : "-",
+               verdict_words(bucket)});
+  }
+  std::printf("%s\n", table.text().c_str());
+  for (const PlanBucket& bucket : plan.buckets) {
+    std::printf("%s\n", words(bucket).c_str());
+    if (bucket.verdict) std::printf("  %s\n", bucket.verdict->reason.c_str());
+    for (const std::string& line : block_lines(bucket)) std::printf("  %s\n", line.c_str());
+  }
+}
+
+}  // namespace hetero

@@ -1,0 +1,81 @@
+// What the commands of hetero-tune share: flags, the model or its shape, the devices, the database, the words for
+// plans.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "profiles/store/store.h"
+#include "runtime/device/device.h"
+#include "tuner/solve/solve.h"
+
+namespace hetero {
+
+enum class Output : std::uint8_t { kText, kJson };
+
+struct TuneFlags {
+  std::string model;     // GGUF file; where no device runs it: a shape document or the name of a shipped shape as well
+  std::string devices;   // empty: default_devices()
+  std::string database;  // empty: Store::default_path()
+  std::string budget = "60s";
+  std::string profile;  // simulate: name of a shipped system profile, or a file
+  std::string shape;    // simulate: name of a shipped shape, or a file
+  std::string trace;
+  std::string what = "plan";  // export
+  std::string file;           // export: where to; import: from where
+  std::int64_t prompt = 256;
+  std::int64_t generate = 64;
+  int rounds = 7;
+  std::string command_line;
+  Output output = Output::kText;
+};
+
+// The commands. Exit code as in base/error.h; errors are thrown.
+int run_devices(const TuneFlags& flags);
+int run_all(const TuneFlags& flags);
+int run_measure(const TuneFlags& flags);
+int run_fit(const TuneFlags& flags);
+int run_solve(const TuneFlags& flags);
+int run_show(const TuneFlags& flags);
+int run_explain(const TuneFlags& flags);
+int run_export(const TuneFlags& flags);
+int run_import(const TuneFlags& flags);
+int run_simulate(const TuneFlags& flags);
+
+// From a GGUF file, a shape document or a shipped name. Throws Error.
+ModelShape load_shape(const std::string& model);
+// A shipped system profile by name, or a file.
+SystemProfile load_system(const std::string& profile);
+std::string read_file(const std::string& path);
+void write_file(const std::string& path, const std::string& text);  // replaces whole, or not at all
+
+// The devices of the flags, or the default ones. Throws environment_error when there are none.
+std::vector<DeviceSpec> wanted_devices(const TuneFlags& flags);
+std::vector<std::unique_ptr<Device>> open_wanted(const TuneFlags& flags, Timeline& timeline);
+std::vector<std::string> ids_of(const std::vector<DeviceSpec>& specs);
+
+std::string database_path(const TuneFlags& flags);
+// kReadOnly: throws environment_error when there is no file, naming the command that makes it.
+std::unique_ptr<Store> open_store(const TuneFlags& flags, StoreAccess access);
+RunInfo run_info(const TuneFlags& flags, const std::string& model_fingerprint);
+// Every device id that has samples, sorted.
+std::vector<std::string> measured_devices(const Store& store);
+// The plan for the flags' devices; without --devices the latest one for any measured devices.
+std::optional<Plan> stored_plan(const Store& store, const TuneFlags& flags, const std::string& model_fingerprint);
+
+SolveDevice solve_device(const DeviceProfile& profile);
+
+// "rows cpu:0 62 % + opencl:0@1 38 %"
+std::string words(const BlockPlan& block);
+// "decode", "prefill 256"
+std::string words(const PlanBucket& bucket);
+// Blocks that are divided alike in one line each: "attention_in, ffn_in: rows ...".
+std::vector<std::string> block_lines(const PlanBucket& bucket);
+// "adopted, 0.62x", "cpu:0 alone, 1.04x", "not judged"
+std::string verdict_words(const PlanBucket& bucket);
+void print_plan(const Plan& plan);
+
+}  // namespace hetero

@@ -1,0 +1,261 @@
+#include "tuner/gate/gate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/error.h"
+#include "tuner/gate/pair_timing.h"
+#include "tuner/measure/statistics.h"
+
+namespace hetero {
+namespace {
+
+// Judged right after decode: what comes later may find the budget spent.
+constexpr std::int64_t kTypicalPrefill = 256;
+// Singles that are this close to the best one are timed again before one of them is called the best.
+constexpr double kCloseSingles = 1.15;
+
+std::string percent(double fraction) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f %%", 100 * fraction);
+  return text;
+}
+
+// The device that runs every block alone; empty when the work is divided.
+std::string alone_on(const PlanBucket& bucket) {
+  std::string device;
+  for (const BlockPlan& block : bucket.blocks) {
+    if (block.strategy != Strategy::kSingle || block.features.size() != 1) return "";
+    if (device.empty()) device = block.features[0].device;
+    if (block.features[0].device != device) return "";
+  }
+  return device;
+}
+
+std::string label_of(const PlanBucket& bucket) {
+  return bucket.phase == Phase::kDecode ? "decode" : "prefill " + std::to_string(bucket.tokens);
+}
+
+class Gate {
+ public:
+  Gate(Engine& engine, const Plan& candidate, const GateOptions& options, const GateHooks& hooks)
+      : engine_(engine),
+        timeline_(engine.executor().timeline()),
+        options_(options),
+        hooks_(hooks),
+        result_(candidate) {}
+
+  Plan run() {
+    const std::vector<std::size_t> order = judging_order();
+    const Nanos begin = timeline_.now();
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      PlanBucket& bucket = result_.buckets[order[i]];
+      report(static_cast<double>(i) / static_cast<double>(order.size()), label_of(bucket));
+      const double left = options_.budget_seconds - to_ns(timeline_.now() - begin) / 1e9;
+      if (left <= 0 || stopped()) continue;
+      judge(bucket, left / static_cast<double>(order.size() - i));
+    }
+    // No harm: what has not won does not run.
+    for (PlanBucket& bucket : result_.buckets) {
+      if (!bucket.verdict && !no_single_.contains(label_of(bucket))) put_single(bucket, best_known(bucket.phase));
+    }
+    engine_.set_plan(result_);
+    report(1, "done");
+    return result_;
+  }
+
+ private:
+  std::vector<std::size_t> judging_order() const {
+    std::vector<std::size_t> order(result_.buckets.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    const auto rank = [&](std::size_t i) -> std::int64_t {
+      const PlanBucket& b = result_.buckets[i];
+      return b.phase == Phase::kDecode ? -1 : std::llabs(b.tokens - kTypicalPrefill);
+    };
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
+    return order;
+  }
+
+  bool stopped() const { return hooks_.stop && hooks_.stop(); }
+  void report(double fraction, const std::string& now) const {
+    if (hooks_.progress) hooks_.progress(fraction, "gate: " + now);
+  }
+
+  const DeviceFacts& facts(const std::string& id) const {
+    for (const Device* device : engine_.executor().devices()) {
+      if (device->facts().id == id) return device->facts();
+    }
+    throw input_error("the plan names device '" + id + "', which is not open", "name it in --devices");
+  }
+
+  // The bucket as the only one of its phase, so that a smaller number of rows is run under it too.
+  Plan plan_of(const PlanBucket& bucket) const {
+    Plan plan = result_;
+    std::erase_if(plan.buckets, [&](const PlanBucket& b) { return b.phase == bucket.phase && !(b == bucket); });
+    return plan;
+  }
+  Plan single_plan(const std::string& device) const {
+    Plan plan = single_device_plan(device, "single");
+    plan.waiters = result_.waiters;
+    return plan;
+  }
+
+  struct Single {
+    std::string device;
+    double step_ns = 0;
+  };
+
+  // The fastest device that can do it alone. `device` is empty when none can.
+  Single best_single(PairTimer& timer) const {
+    std::vector<Single> singles;
+    for (const Device* device : engine_.executor().devices()) {
+      const std::string& id = device->facts().id;
+      try {
+        timer.warm(single_plan(id));
+        singles.push_back({id, timer.time(single_plan(id))});
+      } catch (const Error&) {
+        continue;  // a static device without a graph for this, or without room: it is no alternative
+      }
+    }
+    if (singles.empty()) return {};
+    const auto faster = [](const Single& a, const Single& b) { return a.step_ns < b.step_ns; };
+    const double best = std::min_element(singles.begin(), singles.end(), faster)->step_ns;
+    if (std::count_if(singles.begin(), singles.end(),
+                      [&](const Single& s) { return s.step_ns < kCloseSingles * best; }) > 1) {
+      for (Single& s : singles) {
+        if (s.step_ns >= kCloseSingles * best) continue;
+        s.step_ns = median({s.step_ns, timer.time(single_plan(s.device)), timer.time(single_plan(s.device))});
+      }
+    }
+    return *std::min_element(singles.begin(), singles.end(), faster);
+  }
+
+  void judge(PlanBucket& bucket, double seconds) {
+    const Nanos begin = timeline_.now();
+    const auto spent = [&] { return to_ns(timeline_.now() - begin) / 1e9; };
+    const std::int64_t all_rows = bucket.phase == Phase::kDecode ? 1 : std::min(bucket.tokens, engine_.context());
+    std::int64_t rows = std::min(all_rows, options_.max_prefill);
+    PairTimer few(engine_, rows);
+    const Single single = best_single(few);
+    if (single.device.empty()) {  // nothing to compare with, and nothing to fall back on: the candidate stays
+      no_single_.insert(label_of(bucket));
+      return;
+    }
+    best_[bucket.phase] = single.device;
+
+    PlanBucket::Verdict verdict;
+    verdict.best_single = single.device;
+    if (alone_on(bucket) == single.device) {
+      verdict.plan_over_single = 1;
+      verdict.reason = single.device + " alone is what the solver chose, and the fastest device alone";
+      bucket.verdict = verdict;
+      return;
+    }
+    const double whole_seconds =
+        2.0 * (options_.pairs + 1) * single.step_ns * static_cast<double>(all_rows) / static_cast<double>(rows) / 1e9;
+    if (whole_seconds < seconds - spent()) rows = all_rows;
+    PairTimer timer(engine_, rows);
+    const Plan candidate = plan_of(bucket);
+    const Plan alone = single_plan(single.device);
+    try {
+      timer.warm(alone);
+      timer.warm(candidate);
+      const PairResult pairs =
+          timer.pairs(candidate, alone, options_.pairs, [&] { return spent() > seconds || stopped(); });
+      store(bucket, rows, single.device, pairs);
+      verdict.plan_over_single = pairs.ratio;
+      verdict.noise = pairs.noise;
+      verdict.adopted = pairs.ratio < 1 - pairs.noise;
+      verdict.reason = sentence(verdict, bucket, rows, pairs.first_ns.size());
+    } catch (const Error& error) {
+      verdict.reason = std::string("the plan could not run: ") + error.what();
+    }
+    if (!verdict.adopted) put_single(bucket, single.device);
+    bucket.verdict = verdict;
+  }
+
+  static std::string sentence(const PlanBucket::Verdict& v, const PlanBucket& bucket, std::int64_t rows,
+                              std::size_t pairs) {
+    const std::string where = bucket.phase == Phase::kPrefill && rows != bucket.tokens
+                                  ? " (judged at " + std::to_string(rows) + " rows)"
+                                  : "";
+    const std::string times = v.plan_over_single < 1 ? percent(1 / v.plan_over_single - 1) + " faster"
+                                                     : percent(v.plan_over_single - 1) + " slower";
+    const std::string tail = "; noise " + percent(v.noise) + ", " + std::to_string(pairs) + " pairs" + where;
+    if (v.adopted) return "the plan is " + times + " than " + v.best_single + " alone" + tail;
+    if (v.plan_over_single < 1) {
+      return "the plan is " + times + " than " + v.best_single + " alone, which is within the noise" + tail;
+    }
+    return v.best_single + " alone stays: the plan is " + times + tail;
+  }
+
+  void put_single(PlanBucket& bucket, const std::string& device) {
+    if (alone_on(bucket) == device) return;
+    const Plan single = single_device_plan(device, "single");
+    const PlanBucket* from = bucket_for(single, bucket.phase, bucket.tokens);
+    bucket.blocks = from != nullptr ? from->blocks : single.buckets.front().blocks;
+    bucket.predicted_ns = 0;  // the candidate's prediction is not the single device's
+    if (std::find(result_.devices.begin(), result_.devices.end(), device) == result_.devices.end()) {
+      result_.devices.push_back(device);
+      result_.device_fingerprints[device] = facts(device).exact_fingerprint;
+    }
+  }
+
+  std::string best_known(Phase phase) const {
+    if (const auto found = best_.find(phase); found != best_.end()) return found->second;
+    // Nothing was judged: the device that leads the plan, if it takes any number of rows.
+    for (const std::string& id : result_.devices) {
+      if (facts(id).standard_sizes.empty()) return id;
+    }
+    return result_.devices.front();
+  }
+
+  void store(const PlanBucket& bucket, std::int64_t rows, const std::string& single, const PairResult& pairs) const {
+    if (!hooks_.store) return;
+    std::string others;
+    for (const std::string& id : result_.devices) {
+      if (id != result_.devices.front()) others += (others.empty() ? "" : "+") + id;
+    }
+    std::vector<Sample> samples;
+    const auto add = [&](const std::string& subject, const std::string& device, const std::string& with, double ns,
+                         std::size_t round) {
+      Sample s;
+      s.kind = SampleKind::kGate;
+      s.device = device;
+      s.exact_fingerprint = facts(device).exact_fingerprint;
+      s.subject = subject;
+      s.active_with = with;
+      s.params["rows"] = rows;
+      s.device_ns = ns;
+      s.value = static_cast<double>(rows) / ns * 1e9;  // tokens per second
+      s.round = static_cast<int>(round);
+      samples.push_back(std::move(s));
+    };
+    for (std::size_t i = 0; i < pairs.first_ns.size(); ++i) {
+      add(label_of(bucket) + " plan", result_.devices.front(), others, pairs.first_ns[i], i);
+      add(label_of(bucket) + " single", single, "", pairs.second_ns[i], i);
+    }
+    hooks_.store(samples);
+  }
+
+  Engine& engine_;
+  Timeline& timeline_;
+  const GateOptions& options_;
+  const GateHooks& hooks_;
+  Plan result_;
+  std::map<Phase, std::string> best_;  // the best single device of the bucket judged last
+  std::set<std::string> no_single_;    // buckets that no device can do alone
+};
+
+}  // namespace
+
+Plan gate(Engine& engine, const Plan& candidate, const GateOptions& options, const GateHooks& hooks) {
+  return Gate(engine, candidate, options, hooks).run();
+}
+
+}  // namespace hetero

@@ -1,0 +1,31 @@
+// The no-harm gate: a plan is adopted only after it has run in the real executor, interleaved with the best single
+// device, and won by more than the noise.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "profiles/measurement.h"
+#include "profiles/plan.h"
+#include "runtime/llm/engine.h"
+
+namespace hetero {
+
+struct GateOptions {
+  int pairs = 5;  // at least; interleaved
+  double budget_seconds = 30;
+  std::int64_t max_prefill = 256;  // larger buckets are judged at this many rows where the budget is short
+};
+
+struct GateHooks {
+  std::function<void(const std::vector<Sample>&)> store;
+  std::function<void(double fraction, const std::string& now)> progress;
+  std::function<bool()> stop;
+};
+
+// Returns the plan with a verdict in every bucket that was judged; where the candidate did not win, the bucket's blocks
+// are replaced by the best single device's. The engine's plan is changed meanwhile and is the returned plan at the end.
+Plan gate(Engine& engine, const Plan& candidate, const GateOptions& options, const GateHooks& hooks);
+
+}  // namespace hetero

@@ -1,0 +1,87 @@
+#include "tuner/gate/pair_timing.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tuner/measure/statistics.h"
+
+namespace hetero {
+namespace {
+
+constexpr std::int64_t kDecodeSteps = 12;   // of one sample: a single token is at the mercy of one interrupt
+constexpr std::int64_t kDecodePrompt = 32;  // so that attention has something to see
+constexpr int kFewestPairs = 3;
+// No clock and no machine is better than this, even where every sample was the same.
+constexpr double kLeastNoise = 0.005;
+
+}  // namespace
+
+PairResult summarise(std::vector<double> first_ns, std::vector<double> second_ns) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < first_ns.size(); ++i) ratios.push_back(first_ns[i] / second_ns[i]);
+  PairResult result;
+  result.ratio = median(ratios);
+  // Two standard errors of the median, from the MAD: 1.4826 makes it the deviation of a normal, 1.2533 is the median's
+  // price over the mean.
+  const double deviation = 1.4826 * median_absolute_deviation(ratios);
+  result.noise = std::max(kLeastNoise, 2 * 1.2533 * deviation / std::sqrt(static_cast<double>(ratios.size())));
+  result.first_ns = std::move(first_ns);
+  result.second_ns = std::move(second_ns);
+  return result;
+}
+
+PairTimer::PairTimer(Engine& engine, std::int64_t rows) : engine_(engine), rows_(rows) {
+  const std::int64_t count = std::max(rows, kDecodePrompt);
+  const std::int64_t vocab = std::max<std::int64_t>(1, engine.graph().vocab);
+  for (std::int64_t i = 0; i < count; ++i) tokens_.push_back(static_cast<TokenId>((7919 * i + 11) % vocab));
+  engine_.reset();
+}
+
+void PairTimer::run_steps(std::int64_t steps) {
+  for (std::int64_t i = 0; i < steps; ++i) {
+    engine_.run(std::span(tokens_).first(static_cast<std::size_t>(rows_)), LogitsRows::kLast);
+  }
+}
+
+void PairTimer::warm(const Plan& plan) {
+  engine_.set_plan(plan);
+  engine_.reset();
+  if (rows_ == 1 && kDecodePrompt + 2 < engine_.context()) {
+    // The cache outlives the change of plans: the pairs go on from here.
+    engine_.run(std::span(tokens_).first(kDecodePrompt), LogitsRows::kNone);
+  }
+  run_steps(1);
+}
+
+double PairTimer::time(const Plan& plan) {
+  engine_.set_plan(plan);
+  std::int64_t steps = 1;
+  if (rows_ == 1) {
+    steps = std::min(kDecodeSteps, engine_.context());
+    if (engine_.position() + steps > engine_.context()) engine_.reset();
+  } else {
+    engine_.reset();
+  }
+  engine_.warm_up(rows_, LogitsRows::kLast);
+  const Timeline& timeline = engine_.executor().timeline();
+  const Nanos start = timeline.now();
+  run_steps(steps);
+  return to_ns(timeline.now() - start) / static_cast<double>(steps);
+}
+
+PairResult PairTimer::pairs(const Plan& first, const Plan& second, int pairs, const std::function<bool()>& enough) {
+  std::vector<double> first_ns;
+  std::vector<double> second_ns;
+  for (int i = 0; i < pairs && !(i >= kFewestPairs && enough()); ++i) {
+    if (i % 2 == 0) {
+      first_ns.push_back(time(first));
+      second_ns.push_back(time(second));
+    } else {
+      second_ns.push_back(time(second));
+      first_ns.push_back(time(first));
+    }
+  }
+  return summarise(std::move(first_ns), std::move(second_ns));
+}
+
+}  // namespace hetero
