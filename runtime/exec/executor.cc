@@ -22,6 +22,7 @@ class Run {
         trace_(trace),
         step_(step),
         waiting_for_(prepared.segments.size()),
+        expected_finish_(prepared.segments.size()),
         tickets_(prepared.segments.size()),
         queue_(devices.size()),
         in_flight_(devices.size()) {
@@ -69,7 +70,9 @@ class Run {
     queue_[d].pop_front();
     const Nanos now = timeline_.now();
     if (trace_ != nullptr) span(i).submit_ns = to_ns(now);
-    expected_finish(d) = now + nanos_from(segment(i).predicted_ns);
+    // A device works through its queue: it begins with this one when it is through with what it has.
+    const Nanos begins = in_flight_[d].empty() ? now : std::max(now, expected_finish_[in_flight_[d].back()]);
+    expected_finish_[i] = begins + nanos_from(segment(i).predicted_ns);
     tickets_[i] = devices_[d]->submit(*prepared_.segments[i], bindings_);
     in_flight_[d].push_back(i);
   }
@@ -102,20 +105,13 @@ class Run {
     for (std::size_t d = 0; d < in_flight_.size(); ++d) {
       if (in_flight_[d].empty()) continue;
       heads.push_back(tickets_[in_flight_[d].front()].get());
-      const Nanos finish = expected_finish(d);
-      // Several at once are polled, at the pace of the first that is expected.
+      const std::size_t head = in_flight_[d].front();
+      // Several at once are polled.
       hint.waiter = heads.size() == 1 ? waiters_[d] : Waiter::kPoll;
-      if (heads.size() == 1 && prepared_.schedule.segments[in_flight_[d].front()].predicted_ns > 0) {
-        hint.expected_finish = finish;
-      }
+      hint.expected_finish = segment(head).predicted_ns > 0 ? expected_finish_[head] : Nanos(0);
     }
     if (heads.empty()) throw environment_error("the schedule has a cycle", "this is a defect: please report the plan");
     timeline_.wait_any(heads, hint);
-  }
-
-  Nanos& expected_finish(std::size_t d) {
-    if (expected_finish_.size() < devices_.size()) expected_finish_.resize(devices_.size());
-    return expected_finish_[d];
   }
 
   std::size_t begin_spans() {
@@ -142,10 +138,10 @@ class Run {
   std::int64_t step_;
   std::size_t first_span_ = 0;
   std::vector<int> waiting_for_;                    // by segment: dependencies that are not over
+  std::vector<Nanos> expected_finish_;              // by segment: in flight
   std::vector<std::unique_ptr<Ticket>> tickets_;    // by segment: in flight
   std::vector<std::deque<std::size_t>> queue_;      // by device: not submitted, in order
   std::vector<std::deque<std::size_t>> in_flight_;  // by device, in order
-  std::vector<Nanos> expected_finish_;              // by device: of its latest submission
   std::vector<Ticket*> heads_;
 };
 

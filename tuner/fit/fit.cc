@@ -287,6 +287,35 @@ void refuse_if_incomplete(const DeviceFacts& facts, const DeviceProfile& profile
                     "measure them with 'hetero-tune measure'");
 }
 
+// An emulated device takes the times of a profile: what was timed there is a simulation's.
+void call_simulated(DeviceProfile& profile) {
+  const auto relabel = [](Figure& figure) {
+    if (figure.provenance == Provenance::kMeasured) figure.provenance = Provenance::kSimulated;
+  };
+  for (MatmulCurve& curve : profile.matmul) {
+    for (MatmulPoint& point : curve.points) {
+      relabel(point.fixed_ns);
+      relabel(point.ns_per_weight);
+    }
+    for (ShapeFactor& shape : curve.shape_factors) relabel(shape.factor);
+  }
+  for (OpCurve& curve : profile.ops) {
+    relabel(curve.fixed_ns);
+    relabel(curve.ns_per_unit);
+  }
+  for (auto* figures : {&profile.join_ns, &profile.bandwidth_together_gbps}) {
+    for (auto& [name, figure] : *figures) relabel(figure);
+  }
+  for (Slowdown& slowdown : profile.slowdowns) {
+    relabel(slowdown.decode);
+    relabel(slowdown.prefill);
+  }
+  for (Figure* figure : {&profile.launch_ns, &profile.bandwidth_gbps, &profile.graph_compile_fixed_ns,
+                         &profile.graph_compile_ns_per_weight}) {
+    relabel(*figure);
+  }
+}
+
 }  // namespace
 
 DeviceProfile fit(const DeviceFacts& facts, const std::vector<Sample>& samples) {
@@ -337,6 +366,7 @@ DeviceProfile fit(const DeviceFacts& facts, const std::vector<Sample>& samples) 
   profile.slowdowns = fit_slowdowns(ops, medians(trusted, SampleKind::kContention, &Sample::device_ns), bandwidth);
   fit_graph_compile(medians(trusted, SampleKind::kGraphCompile, &Sample::compile_ns), profile);
   refuse_if_incomplete(facts, profile, not_supported);
+  if (facts.emulated) call_simulated(profile);
   return profile;
 }
 

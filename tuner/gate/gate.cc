@@ -19,6 +19,7 @@ namespace {
 constexpr std::int64_t kTypicalPrefill = 256;
 // Singles that are this close to the best one are timed again before one of them is called the best.
 constexpr double kCloseSingles = 1.15;
+constexpr std::int64_t kRowsToRankSingles = 64;
 
 std::string percent(double fraction) {
   char text[32];
@@ -140,8 +141,11 @@ class Gate {
     const auto spent = [&] { return to_ns(timeline_.now() - begin) / 1e9; };
     const std::int64_t all_rows = bucket.phase == Phase::kDecode ? 1 : std::min(bucket.tokens, engine_.context());
     std::int64_t rows = std::min(all_rows, options_.max_prefill);
-    PairTimer few(engine_, rows);
-    const Single single = best_single(few);
+    // A few rows tell which device is the fastest alone; the slowest of them would spend the budget on many.
+    const std::int64_t few_rows = std::min(rows, kRowsToRankSingles);
+    PairTimer few(engine_, few_rows);
+    Single single = best_single(few);
+    single.step_ns *= static_cast<double>(rows) / static_cast<double>(few_rows);
     if (single.device.empty()) {  // nothing to compare with, and nothing to fall back on: the candidate stays
       no_single_.insert(label_of(bucket));
       return;
@@ -222,8 +226,10 @@ class Gate {
       if (id != result_.devices.front()) others += (others.empty() ? "" : "+") + id;
     }
     std::vector<Sample> samples;
-    const auto add = [&](const std::string& subject, const std::string& device, const std::string& with, double ns,
-                         std::size_t round) {
+    // A candidate that loses leaves the plan; its prediction stays here, beside what was measured.
+    const bool predicted = bucket.predicted_ns > 0 && (bucket.phase == Phase::kDecode || rows == bucket.tokens);
+    const auto add = [&](bool with_prediction, const std::string& subject, const std::string& device,
+                         const std::string& with, double ns, std::size_t round) {
       Sample s;
       s.kind = SampleKind::kGate;
       s.device = device;
@@ -231,14 +237,15 @@ class Gate {
       s.subject = subject;
       s.active_with = with;
       s.params["rows"] = rows;
+      if (with_prediction) s.params["predicted_ns"] = std::llround(bucket.predicted_ns);
       s.device_ns = ns;
       s.value = static_cast<double>(rows) / ns * 1e9;  // tokens per second
       s.round = static_cast<int>(round);
       samples.push_back(std::move(s));
     };
     for (std::size_t i = 0; i < pairs.first_ns.size(); ++i) {
-      add(label_of(bucket) + " plan", result_.devices.front(), others, pairs.first_ns[i], i);
-      add(label_of(bucket) + " single", single, "", pairs.second_ns[i], i);
+      add(predicted, label_of(bucket) + " plan", result_.devices.front(), others, pairs.first_ns[i], i);
+      add(false, label_of(bucket) + " single", single, "", pairs.second_ns[i], i);
     }
     hooks_.store(samples);
   }

@@ -35,15 +35,20 @@ struct ActiveSet {
       const std::string& id = problem.id(d);
       slowdown[static_cast<std::size_t>(d)] = problem.costs->slowdown(id, ids, phase);
       launch_ns[static_cast<std::size_t>(d)] = problem.costs->launch(id).median_ns;
+      all_launches_ns += launch_ns[static_cast<std::size_t>(d)];
       join_ns = std::max(join_ns, problem.costs->join(id).median_ns);
     }
   }
+  // One host thread submits to all, so everybody also waits for the others' first launch: the last device for all of
+  // them, and the cpu too, since the thread that submits is its first worker.
   double busy_to_done(int d, double busy_ns, std::size_t launches) const {
-    return busy_ns * slowdown[static_cast<std::size_t>(d)] +
-           static_cast<double>(launches) * launch_ns[static_cast<std::size_t>(d)];
+    const double own = launch_ns[static_cast<std::size_t>(d)];
+    return busy_ns * slowdown[static_cast<std::size_t>(d)] + static_cast<double>(launches) * own +
+           (all_launches_ns - own);
   }
   std::vector<double> slowdown;
   std::vector<double> launch_ns;
+  double all_launches_ns = 0;
   double join_ns = 0;
 };
 

@@ -32,7 +32,9 @@ struct SpanOptions {
 };
 
 // The exact evaluation of one division, through the same expand() that the executor uses:
-//   max over devices of (sum of ops * slowdown(active devices, phase) + launches * launch) + max over devices of join.
+//   max over devices of (sum of ops * slowdown(active devices, phase) + launches * launch + launch of each other
+//   device)
+//   + max over devices of join.
 // `division.block` is not looked at.
 Option evaluate(const SolveProblem& problem, const SpanTimes& span, Phase phase, const BlockPlan& division);
 

@@ -223,6 +223,8 @@ class Exhaustive {
         }
         double slowest = 0;
         double slowest_join = 0;
+        double first_launches = 0;  // the host submits to one device after another
+        for (const std::string& device : active) first_launches += costs_.launch(device).median_ns;
         for (int d = 0; d < count(); ++d) {
           const std::size_t index = static_cast<std::size_t>(d);
           if (first.launches[index] == 0) continue;
@@ -234,8 +236,9 @@ class Exhaustive {
               busy += static_cast<double>(active.size()) * costs_.op(id(d), add).median_ns;
             }
           }
-          slowest = std::max(slowest, busy * costs_.slowdown(id(d), active, in_.phase) +
-                                          first.launches[index] * costs_.launch(id(d)).median_ns);
+          slowest =
+              std::max(slowest, busy * costs_.slowdown(id(d), active, in_.phase) +
+                                    (first.launches[index] - 1) * costs_.launch(id(d)).median_ns + first_launches);
           slowest_join = std::max(slowest_join, join(d));
         }
         cost += join(holder) + slowest + slowest_join;
