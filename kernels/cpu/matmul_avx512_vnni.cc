@@ -2,8 +2,9 @@
 //
 // vpdpbusd multiplies unsigned by signed bytes: weights are stored unsigned, activations signed, and the integer sums
 // start at -zero * sum(activations), so that they end as the sum over (q - zero) * activation, exactly. A block of 32
-// columns (16 for kQ8Group16) then becomes float: sum * weight scale * activation scale. The only error beside float
-// rounding is that of the 8-bit activations.
+// columns (16 for kQ8Group16) then becomes float: sum * weight scale * activation scale. In a wide block the sum over
+// the high plane is shifted and the low plane added to it: one more read of the weights, which are in L1. The only
+// error beside float rounding is that of the 8-bit (15-bit) activations.
 //
 // Registers of the largest tile (12 rows): 12 integer and 12 float accumulators, 2 of weights, 1 of scales, a mask.
 // Functions carry their target, so the file is safe to link and load on any x86-64.
@@ -52,11 +53,40 @@ HETERO_AVX512_VNNI inline void add_dot(__m512i (&sums)[R], __m512i weights, cons
   for (int r = 0; r < R; ++r) sums[r] = _mm512_dpbusd_epi32(sums[r], weights, broadcast_dword(activations + 4 * r));
 }
 
+// Adds group g of one plane of the activations, times the weights.
 template <PackedKind K, int R>
-HETERO_AVX512_VNNI void tile(const TileArgs& args) {
+HETERO_AVX512_VNNI inline void add_plane(__m512i (&sums)[R], const std::byte* quants, const std::byte* activations,
+                                         int g) {
   constexpr PackedTraits t = packed_traits(K);
   constexpr int kQuads = 8 / t.groups;  // of four columns, in a group
   const __m512i low_nibbles = _mm512_set1_epi8(15);
+  if constexpr (t.bits == 4) {
+    HETERO_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      const __m512i pairs = _mm512_loadu_si512(quants + 64 * i);
+      add_dot<R>(sums, _mm512_and_si512(pairs, low_nibbles), activations + 4 * R * (2 * i));
+      add_dot<R>(sums, _mm512_and_si512(_mm512_srli_epi16(pairs, 4), low_nibbles), activations + 4 * R * (2 * i + 1));
+    }
+  } else {
+    HETERO_UNROLL
+    for (int i = g * kQuads; i < (g + 1) * kQuads; ++i) {
+      add_dot<R>(sums, _mm512_loadu_si512(quants + 64 * i), activations + 4 * R * i);
+    }
+  }
+}
+
+template <PackedKind K, int R>
+HETERO_AVX512_VNNI inline void start(__m512i (&sums)[R], const std::byte* starts, int g) {
+  HETERO_UNROLL
+  for (int r = 0; r < R; ++r) {
+    sums[r] = packed_traits(K).min_bytes > 0 ? _mm512_setzero_si512() : broadcast_dword(starts + 4 * (g * R + r));
+  }
+}
+
+template <PackedKind K, int R>
+HETERO_AVX512_VNNI void tile(const TileArgs& args) {
+  constexpr PackedTraits t = packed_traits(K);
+  constexpr auto kLowPlane = static_cast<std::int64_t>(R * (low_row_bytes(t) - kBlockColumns));  // behind its starts
   const std::byte* w = args.weights;
   const std::byte* a = args.activations;
   __m512 total[R];
@@ -67,26 +97,24 @@ HETERO_AVX512_VNNI void tile(const TileArgs& args) {
     const std::byte* corrections = a + 4 * R;
     const std::byte* activations = corrections + 4 * R * t.groups;
     const std::byte* quants = w + t.quants_offset();
+    const std::byte* low = args.low + block * static_cast<std::int64_t>(R * low_row_bytes(t));
+    const bool wide = R == 1 || flagged(args.wide + 4 * block);
     if constexpr (R == 1) prefetch_block<t.block_bytes()>(w);
     HETERO_UNROLL
     for (int g = 0; g < t.groups; ++g) {
       __m512i sums[R];
-      HETERO_UNROLL
-      for (int r = 0; r < R; ++r) {
-        sums[r] = t.min_bytes > 0 ? _mm512_setzero_si512() : broadcast_dword(corrections + 4 * (g * R + r));
-      }
-      if constexpr (t.bits == 4) {
-        HETERO_UNROLL
-        for (int i = 0; i < 4; ++i) {
-          const __m512i pairs = _mm512_loadu_si512(quants + 64 * i);
-          add_dot<R>(sums, _mm512_and_si512(pairs, low_nibbles), activations + 4 * R * (2 * i));
-          add_dot<R>(sums, _mm512_and_si512(_mm512_srli_epi16(pairs, 4), low_nibbles),
-                     activations + 4 * R * (2 * i + 1));
-        }
-      } else {
-        HETERO_UNROLL
-        for (int i = g * kQuads; i < (g + 1) * kQuads; ++i) {
-          add_dot<R>(sums, _mm512_loadu_si512(quants + 64 * i), activations + 4 * R * i);
+      start<K, R>(sums, corrections, g);
+      add_plane<K, R>(sums, quants, activations, g);
+      if (wide) {
+        __m512i low_sums[R];
+        start<K, R>(low_sums, low, g);
+        if constexpr (R == 1) {  // two short chains of dot products, not a long one
+          add_plane<K, R>(low_sums, quants, low + kLowPlane, g);
+          sums[0] = _mm512_add_epi32(_mm512_slli_epi32(sums[0], kLowBits), low_sums[0]);
+        } else {
+          HETERO_UNROLL
+          for (int r = 0; r < R; ++r) sums[r] = _mm512_add_epi32(_mm512_slli_epi32(sums[r], kLowBits), low_sums[r]);
+          add_plane<K, R>(sums, quants, low + kLowPlane, g);
         }
       }
       const __m512 scale = load_figures<t.scale_bytes>(w + g * kPanelRows * t.scale_bytes);
@@ -116,17 +144,47 @@ HETERO_AVX512_VNNI void tile(const TileArgs& args) {
   }
 }
 
-HETERO_AVX512_VNNI void quantise(const float* x, float& scale, std::int8_t* q, std::int32_t* sums) {
+HETERO_AVX512_VNNI inline float largest_of(__m512 x0, __m512 x1) {
+  return _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(x0), _mm512_abs_ps(x1)));
+}
+
+HETERO_AVX512_VNNI inline __m512i quantised(__m512 x, float per_unit) {
+  return _mm512_cvtps_epi32(_mm512_mul_ps(x, _mm512_set1_ps(per_unit)));
+}
+
+HETERO_AVX512_VNNI inline std::int32_t store_half(std::int8_t* dst, __m512i q) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(dst), _mm512_cvtsepi32_epi8(q));
+  return _mm512_reduce_add_epi32(q);
+}
+
+HETERO_AVX512_VNNI float narrow(const float* x, std::int8_t* high, PlaneSums& sums) {
   const __m512 x0 = _mm512_loadu_ps(x), x1 = _mm512_loadu_ps(x + 16);
-  const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(x0), _mm512_abs_ps(x1)));
-  const __m512 inverse = _mm512_set1_ps(largest > kLeastQuantised ? 127.0f / largest : 0.0f);
-  scale = largest / 127.0f;
-  const __m512i q0 = _mm512_cvtps_epi32(_mm512_mul_ps(x0, inverse));
-  const __m512i q1 = _mm512_cvtps_epi32(_mm512_mul_ps(x1, inverse));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(q), _mm512_cvtsepi32_epi8(q0));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(q + 16), _mm512_cvtsepi32_epi8(q1));
-  sums[0] = _mm512_reduce_add_epi32(q0);
-  sums[1] = _mm512_reduce_add_epi32(q1);
+  const float largest = largest_of(x0, x1), per_unit = steps_per_unit(largest);
+  sums.half[0] = store_half(high, quantised(x0, per_unit));
+  sums.half[1] = store_half(high + 16, quantised(x1, per_unit));
+  return largest;
+}
+
+HETERO_AVX512_VNNI float wide(const float* x, std::int8_t* high, std::int8_t* low, PlaneSums (&sums)[2]) {
+  const __m512 x16[2] = {_mm512_loadu_ps(x), _mm512_loadu_ps(x + 16)};
+  const float largest = largest_of(x16[0], x16[1]), per_unit = steps_per_unit(largest) * kLowScale;
+  const __m512i half = _mm512_set1_epi32(1 << (kLowBits - 1));
+  for (int i = 0; i < 2; ++i) {
+    const __m512i q = quantised(x16[i], per_unit);
+    const __m512i h = _mm512_srai_epi32(_mm512_add_epi32(q, half), kLowBits);
+    sums[0].half[i] = store_half(high + 16 * i, h);
+    sums[1].half[i] = store_half(low + 16 * i, _mm512_sub_epi32(q, _mm512_slli_epi32(h, kLowBits)));
+  }
+  return largest;
+}
+
+HETERO_AVX512_VNNI void add_squares(const float* x, std::int64_t groups, float (&lanes)[16]) {
+  __m512 sums = _mm512_loadu_ps(lanes);
+  for (std::int64_t i = 0; i < groups; ++i) {
+    const __m512 value = _mm512_loadu_ps(x + 16 * i);
+    sums = _mm512_add_ps(sums, _mm512_mul_ps(value, value));
+  }
+  _mm512_storeu_ps(lanes, sums);
 }
 
 template <PackedKind K, int... Index>
@@ -139,7 +197,8 @@ constexpr TileTables tables(std::integer_sequence<int, Kind...>) {
 }
 constexpr TileTables kTiles = tables(std::make_integer_sequence<int, kQuantisedKinds>());
 
-constexpr MatmulPath kPath = {ActivationForm::kQ8, kMaxRows, quantise, &kTiles};
+constexpr BlockQuantiser kQuantiser = {narrow, wide, add_squares};
+constexpr MatmulPath kPath = {ActivationForm::kQ8, kMaxRows, &kQuantiser, &kTiles};
 
 void run(const HostOp& op, int phase, int worker, int workers) { run_matmul(kPath, op, phase, worker, workers); }
 

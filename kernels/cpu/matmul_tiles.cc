@@ -23,6 +23,27 @@ struct TileSplit {
   int rows(std::int64_t tile) const { return static_cast<int>(small_rows + (tile < larger ? 1 : 0)); }
 };
 
+// Where the parts of a tile lie in the workspace (matmul_tiles.h draws them). The flags get 4 bytes a row and block, of
+// which a tile needs those of one row: so a tile's place follows from its first row alone.
+struct TileLayout {
+  std::int64_t blocks, row_bytes, low_bytes, flag_bytes;  // the latter three: of a row of a block
+
+  TileLayout(ActivationForm form, const PackedTraits& weights, std::int64_t k)
+      : blocks(packed_blocks(k)),
+        row_bytes(static_cast<std::int64_t>(activation_row_bytes(form, weights))),
+        low_bytes(form == ActivationForm::kQ8 ? static_cast<std::int64_t>(low_row_bytes(weights)) : 0),
+        flag_bytes(form == ActivationForm::kQ8 ? 4 : 0) {}
+  std::int64_t tile_offset(std::int64_t row0) const { return row0 * blocks * (row_bytes + low_bytes + flag_bytes); }
+  // Within the tile:
+  std::int64_t block_offset(int rows, std::int64_t block) const { return rows * block * row_bytes; }
+  std::int64_t low_offset(int rows, std::int64_t block) const {
+    return rows * (blocks * row_bytes + block * low_bytes);
+  }
+  std::int64_t wide_offset(int rows, std::int64_t block) const {
+    return rows * blocks * (row_bytes + low_bytes) + block * flag_bytes;
+  }
+};
+
 struct Range {
   std::int64_t begin, end;
 };
@@ -61,48 +82,115 @@ void write_f32_block(const HostOp& op, const PackedTraits& weights, std::int64_t
   }
 }
 
-void write_q8_block(const HostOp& op, const PackedTraits& weights, BlockQuantiser quantise, std::int64_t row0, int rows,
-                    std::int64_t block, std::byte* dst) {
-  std::byte* corrections = dst + 4 * rows;
-  std::byte* quants = corrections + 4 * rows * weights.groups;
+// What a block's largest magnitude must exceed for the block to be wide.
+float wide_limit(const HostOp& op, const BlockQuantiser& quantiser, std::int64_t row) {
+  if (op.desc.m == 1) return -1;
+  const float* x = op.in0.data + row * op.in0.stride;
+  float squares[16] = {};
+  quantiser.add_squares(x, op.desc.k / 16, squares);
+  float sum = 0;
+  for (std::int64_t c = op.desc.k / 16 * 16; c < op.desc.k; ++c) sum += x[c] * x[c];
+  for (const float lane : squares) sum += lane;
+  return kOutlier * std::sqrt(sum / static_cast<float>(op.desc.k));
+}
+
+// Writes a 4-byte figure of row r to [group][r].
+template <typename T>
+void put_figure(T value, int rows, int group, int r, std::byte* dst) {
+  static_assert(sizeof value == 4);
+  std::memcpy(dst + 4 * (group * rows + r), &value, 4);
+}
+
+void put_plane(const std::int8_t* q, int rows, int r, std::byte* dst) {
+  for (int i = 0; i < kBlockColumns / 4; ++i) std::memcpy(dst + 4 * (i * rows + r), q + 4 * i, 4);
+}
+
+// Where the parts of a tile's block lie in the workspace.
+struct Q8Place {
+  std::byte *block, *low, *wide;
+};
+
+// One row's part of a block. The low plane and its sums are set where the row is wide.
+struct QuantisedRow {
+  float largest;
+  PlaneSums sums[2];
+  std::int8_t high[kBlockColumns], low[kBlockColumns];
+};
+
+// The low planes of a block with a wide row; turns the others' figures into those of a wide block.
+void write_low_planes(const PackedTraits& weights, QuantisedRow* q, const float* wide_limits, int rows,
+                      std::byte* dst) {
+  std::byte* plane = dst + static_cast<std::size_t>(rows) * (low_row_bytes(weights) - kBlockColumns);
+  for (int r = 0; r < rows; ++r) {
+    if (!(q[r].largest > wide_limits[r])) {
+      std::memset(q[r].low, 0, sizeof q[r].low);
+      q[r].sums[1] = {};
+    }
+    put_plane(q[r].low, rows, r, plane);
+    if (weights.min_bytes > 0) continue;
+    for (int g = 0; g < weights.groups; ++g) put_figure(-weights.zero * q[r].sums[1].half[g], rows, g, r, dst);
+  }
+}
+
+void write_q8_block(const HostOp& op, const PackedTraits& weights, const BlockQuantiser& quantiser, std::int64_t row0,
+                    int rows, std::int64_t block, const float* wide_limits, const Q8Place& dst) {
+  QuantisedRow q[kMaxTileRows];
+  std::int32_t any_wide = 0;
   for (int r = 0; r < rows; ++r) {
     float padded[kBlockColumns];
-    float scale;
-    std::int8_t q[kBlockColumns];
-    std::int32_t sums[2];
-    quantise(block_columns(op, row0 + r, block, padded), scale, q, sums);
-    std::memcpy(dst + 4 * r, &scale, 4);
-    if (weights.groups == 1) sums[0] += sums[1];
+    const float* x = block_columns(op, row0 + r, block, padded);
+    if (wide_limits[r] >= 0) q[r].largest = quantiser.narrow(x, q[r].high, q[r].sums[0]);
+    if (wide_limits[r] < 0 || q[r].largest > wide_limits[r]) {
+      q[r].largest = quantiser.wide(x, q[r].high, q[r].low, q[r].sums);
+      any_wide = 1;
+    }
+    if (weights.groups == 1) {
+      for (PlaneSums& plane : q[r].sums) plane.half[0] += plane.half[1];
+    }
+  }
+  std::memcpy(dst.wide, &any_wide, 4);
+  if (any_wide != 0) write_low_planes(weights, q, wide_limits, rows, dst.low);
+
+  std::byte* corrections = dst.block + 4 * rows;
+  std::byte* high_plane = corrections + 4 * rows * weights.groups;
+  for (int r = 0; r < rows; ++r) {
+    // The kernel takes 128 * high + low for every row of a wide block: of a narrow row, exactly the same product.
+    const float scale = q[r].largest / (any_wide != 0 ? 127.0f * kLowScale : 127.0f);
+    put_figure(scale, rows, 0, r, dst.block);
+    put_plane(q[r].high, rows, r, high_plane);
     for (int g = 0; g < weights.groups; ++g) {
-      const std::int32_t start = -weights.zero * sums[g];
-      const float weighted = scale * static_cast<float>(sums[g]);
-      std::byte* correction = corrections + 4 * (g * rows + r);
+      const std::int32_t high = q[r].sums[0].half[g];
       if (weights.min_bytes > 0) {
-        std::memcpy(correction, &weighted, 4);
+        const std::int32_t sum = any_wide != 0 ? high * (1 << kLowBits) + q[r].sums[1].half[g] : high;
+        put_figure(scale * static_cast<float>(sum), rows, g, r, corrections);
       } else {
-        std::memcpy(correction, &start, 4);
+        put_figure(-weights.zero * high, rows, g, r, corrections);
       }
     }
-    for (int i = 0; i < kBlockColumns / 4; ++i) std::memcpy(quants + 4 * (i * rows + r), q + 4 * i, 4);
   }
 }
 
 // Work is divided by blocks of tiles, so that a single row of a long k occupies all workers too.
 void write_activations(const MatmulPath& path, const HostOp& op, const PackedTraits& weights, int worker, int workers) {
   const TileSplit split(op.desc.m, path.max_rows);
-  const std::int64_t blocks = packed_blocks(op.desc.k);
-  const auto row_block_bytes = static_cast<std::int64_t>(activation_row_bytes(path.form, weights));
-  const Range part = part_of(split.tiles * blocks, worker, workers);
+  const TileLayout layout(path.form, weights, op.desc.k);
+  const Range part = part_of(split.tiles * layout.blocks, worker, workers);
+  float wide_limits[kMaxTileRows];
   for (std::int64_t unit = part.begin; unit < part.end; ++unit) {
-    const std::int64_t tile = unit / blocks, block = unit % blocks;
+    const std::int64_t tile = unit / layout.blocks, block = unit % layout.blocks;
     const std::int64_t row0 = split.first_row(tile);
     const int rows = split.rows(tile);
-    std::byte* dst = op.workspace + (row0 * blocks + rows * block) * row_block_bytes;
+    std::byte* dst = op.workspace + layout.tile_offset(row0);
     if (path.form == ActivationForm::kF32) {
-      write_f32_block(op, weights, row0, rows, block, dst);
-    } else {
-      write_q8_block(op, weights, path.quantise, row0, rows, block, dst);
+      write_f32_block(op, weights, row0, rows, block, dst + layout.block_offset(rows, block));
+      continue;
     }
+    if (unit == part.begin || block == 0) {
+      for (int r = 0; r < rows; ++r) wide_limits[r] = wide_limit(op, *path.quantiser, row0 + r);
+    }
+    write_q8_block(op, weights, *path.quantiser, row0, rows, block, wide_limits,
+                   {dst + layout.block_offset(rows, block), dst + layout.low_offset(rows, block),
+                    dst + layout.wide_offset(rows, block)});
   }
 }
 
@@ -111,10 +199,10 @@ void multiply(const MatmulPath& path, const HostOp& op, PackedKind kind, int wor
   const TileTable& kernels = (*path.tiles)[static_cast<std::size_t>(kind)];
   const PackedTraits weights = packed_traits(kind);
   const TileSplit split(op.desc.m, path.max_rows);
-  const std::int64_t blocks = packed_blocks(op.desc.k);
-  const std::int64_t row_bytes = blocks * static_cast<std::int64_t>(activation_row_bytes(path.form, weights));
-  const std::int64_t panel_bytes = blocks * static_cast<std::int64_t>(weights.block_bytes());
-  const std::int64_t tiles_in_cache = std::max<std::int64_t>(1, kActivationBytesInCache / (row_bytes * split.rows(0)));
+  const TileLayout layout(path.form, weights, op.desc.k);
+  const std::int64_t panel_bytes = layout.blocks * static_cast<std::int64_t>(weights.block_bytes());
+  const std::int64_t read_bytes = split.rows(0) * layout.blocks * layout.row_bytes;  // of a tile; few low planes count
+  const std::int64_t tiles_in_cache = std::max<std::int64_t>(1, kActivationBytesInCache / read_bytes);
   const Range panels = part_of(packed_panels(op.desc.n), worker, workers);
   for (std::int64_t tile0 = 0; tile0 < split.tiles; tile0 += tiles_in_cache) {
     const std::int64_t tile1 = std::min(split.tiles, tile0 + tiles_in_cache);
@@ -122,39 +210,65 @@ void multiply(const MatmulPath& path, const HostOp& op, PackedKind kind, int wor
       const std::int64_t column = panel * kPanelRows;
       TileArgs args;
       args.weights = op.weights + panel * panel_bytes;
-      args.blocks = blocks;
+      args.blocks = layout.blocks;
       args.columns = static_cast<int>(std::min<std::int64_t>(kPanelRows, op.desc.n - column));
       for (std::int64_t tile = tile0; tile < tile1; ++tile) {
         const std::int64_t row0 = split.first_row(tile);
-        args.activations = op.workspace + row0 * row_bytes;
+        const int rows = split.rows(tile);
+        args.activations = op.workspace + layout.tile_offset(row0);
+        args.low = args.activations + layout.low_offset(rows, 0);
+        args.wide = args.activations + layout.wide_offset(rows, 0);
         args.out = {op.out.data + row0 * op.out.stride + column, op.out.stride};
         if (op.in1.data != nullptr) {
           args.residual = {op.in1.data + row0 * op.in1.stride + column, op.in1.stride};
         }
-        kernels[static_cast<std::size_t>(split.rows(tile))](args);
+        kernels[static_cast<std::size_t>(rows)](args);
       }
     }
   }
 }
 
+float largest_of(const float* x) {
+  float largest = 0;
+  for (int c = 0; c < kBlockColumns; ++c) largest = std::max(largest, std::fabs(x[c]));
+  return largest;
+}
+
+float portable_narrow(const float* x, std::int8_t* high, PlaneSums& sums) {
+  const float largest = largest_of(x), per_unit = steps_per_unit(largest);
+  sums = {};
+  for (int c = 0; c < kBlockColumns; ++c) {
+    high[c] = static_cast<std::int8_t>(std::nearbyint(x[c] * per_unit));
+    sums.half[c / 16] += high[c];
+  }
+  return largest;
+}
+
+float portable_wide(const float* x, std::int8_t* high, std::int8_t* low, PlaneSums (&sums)[2]) {
+  const float largest = largest_of(x), per_unit = steps_per_unit(largest) * kLowScale;
+  sums[0] = sums[1] = {};
+  for (int c = 0; c < kBlockColumns; ++c) {
+    const auto q = static_cast<std::int32_t>(std::nearbyint(x[c] * per_unit));
+    high[c] = static_cast<std::int8_t>((q + (1 << (kLowBits - 1))) >> kLowBits);
+    low[c] = static_cast<std::int8_t>(q - high[c] * (1 << kLowBits));
+    sums[0].half[c / 16] += high[c];
+    sums[1].half[c / 16] += low[c];
+  }
+  return largest;
+}
+
+void portable_add_squares(const float* x, std::int64_t groups, float (&lanes)[16]) {
+  for (std::int64_t c = 0; c < groups * 16; ++c) lanes[c % 16] += x[c] * x[c];
+}
+
 std::size_t workspace_bytes(ActivationForm form, const OpDesc& op) {
-  return static_cast<std::size_t>(op.m * packed_blocks(op.k)) *
-         activation_row_bytes(form, packed_traits(packed_kind(op.w)));
+  const TileLayout layout(form, packed_traits(packed_kind(op.w)), op.k);
+  return static_cast<std::size_t>(layout.tile_offset(op.m));
 }
 
 }  // namespace
 
-void quantise_block(const float* x, float& scale, std::int8_t* q, std::int32_t* sums) {
-  float largest = 0;
-  for (int c = 0; c < kBlockColumns; ++c) largest = std::max(largest, std::fabs(x[c]));
-  const float inverse = largest > kLeastQuantised ? 127.0f / largest : 0.0f;
-  scale = largest / 127.0f;
-  sums[0] = sums[1] = 0;
-  for (int c = 0; c < kBlockColumns; ++c) {
-    q[c] = static_cast<std::int8_t>(std::nearbyint(x[c] * inverse));
-    sums[c / 16] += q[c];
-  }
-}
+const BlockQuantiser kPortableQuantiser = {portable_narrow, portable_wide, portable_add_squares};
 
 void run_matmul(const MatmulPath& path, const HostOp& op, int phase, int worker, int workers) {
   const PackedKind kind = packed_kind(op.desc.w);

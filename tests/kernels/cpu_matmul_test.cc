@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -263,7 +264,9 @@ TEST_P(CpuMatmul, RowSlicesAreTheWhole) {
 }
 
 // With 8-bit activations sums are integers within a block and blocks are added in order, so neither the tile that a row
-// falls into nor the instruction set changes a bit.
+// falls into nor the instruction set changes a bit. Some blocks have outliers, in rows that differ: they are wide, and
+// other rows of their tiles must not notice. (A row alone is wide
+// throughout, so it is compared with itself alone.)
 TEST_P(CpuMatmul, EightBitPathsAgreeInEveryTileAndInstructionSet) {
   if (!computes_exactly_per_row(row_)) GTEST_SKIP() << "float32 sums depend on the tile";
   const KernelVariant first = cpu_matmul_rows().front();
@@ -277,18 +280,105 @@ TEST_P(CpuMatmul, EightBitPathsAgreeInEveryTileAndInstructionSet) {
     const Weights weights = random_weights(type, 21, 512, 13);
     test::GuardedMatrix in(29, 512), all(29, 21);
     fill_random(in, 14);
+    for (std::int64_t i = 0; i < 29; i += 3) in.at(i, 37 * i % 512) = i % 2 == 0 ? 90.0f : -90.0f;
     run(*row_.host, whole(weights), in, nullptr, all);
     if (compare_first) {
       test::GuardedMatrix other(29, 21);
       run(*first.host, whole(weights), in, nullptr, other);
       expect_identical(other, all, 21);
     }
-    for (std::int64_t i = 0; i < 29; ++i) {
-      test::GuardedMatrix one(1, 512), out(1, 21);
+    for (std::int64_t i = 0; i + 1 < 29; ++i) {
+      test::GuardedMatrix two(2, 512), out(2, 21);
+      std::copy(&in.at(i, 0), &in.at(i, 0) + 512, &two.at(0, 0));
+      std::copy(&in.at(i + 1, 0), &in.at(i + 1, 0) + 512, &two.at(1, 0));
+      run(*row_.host, whole(weights), two, nullptr, out);
+      for (std::int64_t j = 0; j < 21; ++j) {
+        ASSERT_EQ(all.at(i, j), out.at(0, j)) << "row " << i << " feature " << j;
+        ASSERT_EQ(all.at(i + 1, j), out.at(1, j)) << "row " << i + 1 << " feature " << j;
+      }
+      if (!compare_first) continue;
+      test::GuardedMatrix one(1, 512), alone(1, 21), other(1, 21);
       std::copy(&in.at(i, 0), &in.at(i, 0) + 512, &one.at(0, 0));
-      run(*row_.host, whole(weights), one, nullptr, out);
-      for (std::int64_t j = 0; j < 21; ++j) ASSERT_EQ(all.at(i, j), out.at(0, j)) << "row " << i << " feature " << j;
+      run(*row_.host, whole(weights), one, nullptr, alone);
+      run(*first.host, whole(weights), one, nullptr, other);
+      expect_identical(other, alone, 21);
     }
+  }
+}
+
+// The most that quantisation can do: half a step times |weight|, summed, where a step is max|x| / 127 in a narrow block
+// and max|x| / 16256 in a wide one (the quantised value is off by a rounding of the product besides). Far below what
+// the tolerance class allows: with one outlier a row and narrow blocks throughout, the outlier's block alone breaks it.
+TEST_P(CpuMatmul, ErrorsAreThoseOfTheStep) {
+  if (row_.tolerance != ToleranceClass::kQ8) GTEST_SKIP() << "float32 activations";
+  constexpr std::int64_t kN = 21, kK = 768;
+  for (const DType type : kAllTypes) {
+    if (!applies_to(type)) continue;
+    SCOPED_TRACE(text_of(type));
+    const Weights weights = random_weights(type, kN, kK, 17);
+    for (const std::int64_t m : {1, 2, 13}) {
+      test::GuardedMatrix in(m, kK), out(m, kN);
+      fill_random(in, 18);
+      for (std::int64_t i = 0; i < m; i += 2) in.at(i, 301 + i) = 500;
+      run(*row_.host, whole(weights), in, nullptr, out);
+      std::vector<float> row(kK);
+      for (std::int64_t i = 0; i < m; ++i) {
+        double squares = 0;
+        for (std::int64_t c = 0; c < kK; ++c) squares += static_cast<double>(in.at(i, c)) * in.at(i, c);
+        for (std::int64_t n = 0; n < kN; ++n) {
+          dequantise_row(type, weights.bytes.data() + n * row_bytes(type, kK), row.data(), kK);
+          double sum = 0, magnitude = 0, allowed = 0;
+          for (std::int64_t c0 = 0; c0 < kK; c0 += kBlockColumns) {
+            double largest = 0, weight = 0;
+            for (std::int64_t c = c0; c < c0 + kBlockColumns; ++c) {
+              const double w = row[static_cast<std::size_t>(c)], x = in.at(i, c);
+              largest = std::max(largest, std::abs(x));
+              weight += std::abs(w);
+              sum += w * x;
+              magnitude += std::abs(w * x);
+            }
+            const bool wide = m == 1 || largest > kOutlier * std::sqrt(squares / kK);
+            allowed += weight * largest / (wide ? 16256.0 : 127.0) / 2;
+          }
+          // Float rounding: 24 blocks, and weights with a min are differences of two larger sums.
+          allowed += 1e-5 * (magnitude + std::sqrt(squares));
+          ASSERT_LE(std::abs(static_cast<double>(out.at(i, n)) - sum), allowed) << "row " << i << " feature " << n;
+        }
+      }
+    }
+  }
+}
+
+// Every element of a narrow and of a wide block within half a step, sums of planes as they are: the plain quantiser,
+// which the instruction sets are compared with through results.
+TEST(BlockQuantiserTest, RoundsToHalfAStep) {
+  Rng rng(19);
+  for (int trial = 0; trial < 200; ++trial) {
+    float x[kBlockColumns];
+    for (float& v : x) v = static_cast<float>(rng.normal());
+    if (trial % 2 == 0) x[trial % kBlockColumns] = trial % 4 == 0 ? 70.0f : -70.0f;
+    std::int8_t high[kBlockColumns], low[kBlockColumns];
+    PlaneSums narrow{}, planes[2];
+    const float largest = kPortableQuantiser.narrow(x, high, narrow);
+    const double step = static_cast<double>(largest) / 127;
+    int total = 0;
+    for (int c = 0; c < kBlockColumns; ++c) {
+      EXPECT_LE(std::abs(high[c] * step - x[c]), step * 0.5001);
+      total += high[c];
+    }
+    EXPECT_EQ(narrow.half[0] + narrow.half[1], total);
+    EXPECT_EQ(kPortableQuantiser.wide(x, high, low, planes), largest);
+    int high_total = 0, low_total = 0;
+    for (int c = 0; c < kBlockColumns; ++c) {
+      EXPECT_LE(std::abs((high[c] * 128 + low[c]) * step / 128 - x[c]), step / 128 * 0.502);
+      EXPECT_GE(low[c], -64);
+      EXPECT_LE(low[c], 63);
+      EXPECT_GE(high[c], -127);
+      high_total += high[c];
+      low_total += low[c];
+    }
+    EXPECT_EQ(planes[0].half[0] + planes[0].half[1], high_total);
+    EXPECT_EQ(planes[1].half[0] + planes[1].half[1], low_total);
   }
 }
 

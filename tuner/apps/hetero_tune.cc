@@ -99,6 +99,13 @@ class CommandLine {
   std::vector<Command> commands_;
 };
 
+// What was printed may still lie in a buffer: data that does not arrive is a failure.
+void finish_stdout() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    throw environment_error("cannot write to stdout", "check the free space or the pipe");
+  }
+}
+
 int fail(ExitCode code, const std::string& message) {
   std::fprintf(stderr, "error: %s\n", message.c_str());
   return static_cast<int>(code);
@@ -116,7 +123,9 @@ int run(int argc, char** argv) {
     return fail(ExitCode::kUsage, std::string(error.what()) + "; see hetero-tune --help");
   }
   try {
-    return line.run();
+    const int code = line.run();
+    finish_stdout();
+    return code;
   } catch (const Error& error) {
     return fail(error.code(), error.what());
   } catch (const std::bad_alloc&) {

@@ -42,8 +42,9 @@ std::vector<Device*> pointers(const std::vector<std::unique_ptr<Device>>& device
   return list;
 }
 
+// Of every status: what a device refused counts too.
 std::vector<Sample> samples_of(const Store& store, const DeviceFacts& facts) {
-  std::vector<Sample> samples = store.samples({facts.exact_fingerprint, std::nullopt, std::nullopt, true});
+  std::vector<Sample> samples = store.samples({facts.exact_fingerprint, std::nullopt, std::nullopt, false});
   std::erase_if(samples, [&](const Sample& s) { return s.device != facts.id; });
   return samples;
 }
@@ -60,6 +61,16 @@ class Tuning {
     if (budget_seconds_ <= 0) throw usage_error("--budget must be more than nothing", "for example --budget 60s");
     store_->put_shape(shape_);
   }
+  ~Tuning() {
+    if (ended_) return;
+    try {
+      store_->end_run(run_, "failed");
+    } catch (const Error&) {
+      // The error that is under way says more than this one would.
+    }
+  }
+  Tuning(const Tuning&) = delete;
+  Tuning& operator=(const Tuning&) = delete;
 
   // False: interrupted, and the run is closed.
   bool measure(double part) {
@@ -82,7 +93,7 @@ class Tuning {
     hooks.stop = interrupted;
     outcome_ = hetero::measure(std::move(subjects), pointers(devices), timeline_, options, hooks);
     if (outcome_ != MeasureOutcome::kInterrupted) return true;
-    store_->end_run(run_, "interrupted");
+    end("interrupted");
     return false;
   }
 
@@ -147,7 +158,10 @@ class Tuning {
     if (!interrupted()) store_->put_plan(run_, plan_);
   }
 
-  void end(const std::string& outcome) { store_->end_run(run_, outcome); }
+  void end(const std::string& outcome) {
+    store_->end_run(run_, outcome);
+    ended_ = true;
+  }
   const Plan& plan() const { return plan_; }
   const std::vector<DeviceProfile>& profiles() const { return profiles_; }
   std::string outcome_name() const { return outcome_ == MeasureOutcome::kBudgetSpent ? "budget" : "done"; }
@@ -158,7 +172,7 @@ class Tuning {
     std::map<std::tuple<SampleKind, std::string, std::string, std::string>, int> have;
     for (const auto& device : devices) {
       for (const Sample& s : samples_of(*store_, device->facts())) {
-        ++have[{s.kind, s.device, s.subject, s.active_with}];
+        if (s.status == SampleStatus::kOk) ++have[{s.kind, s.device, s.subject, s.active_with}];
       }
     }
     int found = 0;
@@ -174,6 +188,7 @@ class Tuning {
   std::unique_ptr<Store> store_;
   double budget_seconds_;
   RunId run_;
+  bool ended_ = false;
   RealTimeline timeline_;
   std::vector<DeviceProfile> profiles_;
   Plan plan_;

@@ -223,10 +223,12 @@ std::vector<Slowdown> fit_slowdowns(const std::map<Key, Spread>& ops, const std:
   for (const auto& [key, together] : contention) {
     const auto& [subject, with] = key;
     if (with.empty()) continue;
-    auto alone = contention.find({subject, ""});  // the same loop without company, if it was run
-    if (alone == contention.end()) alone = ops.find({subject, ""});
-    if (alone == ops.end() || alone == contention.end()) continue;
-    const double ratio = std::max(1.0, together.median / alone->second.median);
+    // The same loop without company, if it was run; else the op by itself.
+    const auto loop = contention.find({subject, ""});
+    const auto op = ops.find({subject, ""});
+    if (loop == contention.end() && op == ops.end()) continue;
+    const double alone = loop != contention.end() ? loop->second.median : op->second.median;
+    const double ratio = std::max(1.0, together.median / alone);
     Ratios& ratios = by_set[with];
     (parse_op_desc(subject).m == 1 ? ratios.decode : ratios.prefill).push_back(ratio);
   }

@@ -132,7 +132,8 @@ class SubjectList {
         const bool matmul = use.op.kind == OpKind::kMatmul;
         // Without one sample of every kind of op and weight there is no profile at all: a floor for the ends.
         const bool essential = is_decode(m) || m == typical;
-        const double floor = essential ? 0.7 : m == largest ? 0.25 : 0.05;
+        // The small ops cost next to nothing to time, so theirs come first.
+        const double floor = essential ? (matmul ? 0.7 : 2.0) : m == largest ? 0.25 : 0.05;
         const double weight = std::max(bucket_weight * std::min(1.0, 0.5 + use.part), floor);
         add(SampleKind::kOp, device, canonical_text(use.op), matmul || use.part > 0.05 ? weight : floor);
         if (!matmul) continue;
