@@ -27,7 +27,10 @@ class SegmentBuilder {
   void add_task(int device, const std::string& label, const std::vector<Op>& ops) {
     if (ops.empty()) return;
     const std::set<int> needed = dependencies(device, ops);
-    for (const int segment : needed) close(segments_[static_cast<std::size_t>(segment)].device);
+    for (const int segment : needed) {
+      const int other = segments_[static_cast<std::size_t>(segment)].device;
+      if (open_of(other) == segment) close(other);  // nothing more may delay it
+    }
     if (!needed.empty() || open_of(device) < 0 || needs_another_graph(device, ops)) {
       begin_segment(device, label, needed);
     }

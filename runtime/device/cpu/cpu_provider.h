@@ -9,7 +9,7 @@ namespace hetero {
 
 const DeviceProvider& cpu_provider();
 
-// Logical cores that this process may use, ascending; one hardware thread of each core comes first in `one_per_core`.
+// Logical cores that this process may use, ascending.
 std::vector<int> all_cores();
 
 }  // namespace hetero

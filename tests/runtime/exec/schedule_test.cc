@@ -53,6 +53,12 @@ TEST_F(ScheduleTest, PairedHalvesTheJoinsOfRowsAndMore) {
   EXPECT_LE(rows.joins(), 2 * (5 * layers));
 }
 
+TEST_F(ScheduleTest, PairedBlocksAreTwoSubmissionsALayerAndDevice) {
+  // Attention and feed-forward of each layer, and the head: what another device waits for ends a segment, nothing else.
+  const Schedule s = schedule(Strategy::kPaired, 16);
+  EXPECT_EQ(s.segments.size(), static_cast<std::size_t>(2 * (2 * model_.graph().layers + 1)));
+}
+
 TEST_F(ScheduleTest, TheFirstRowsOfASequenceNeverWait) {
   const Schedule s = schedule(Strategy::kSequence, 32);
   // The head runs on the last row: its rows are b's, or a's when rounding says so; all before depends one way only.
