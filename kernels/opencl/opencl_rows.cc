@@ -49,6 +49,36 @@ std::string gemv_options(const ClOp& op) {
 }
 ClGrid gemv_grid(const ClOp& op) { return {{ceil_div(op.desc.n, 16 * param(op, "panels")), 1}, {1, 1}}; }
 
+// Private memory of matmul_q8: up to 76 bytes of codes, scale and shifts for each block of each row; 2 MiB at most.
+constexpr std::int64_t kMaxQ8Blocks = 27000;
+Applicability q8_applicable(const OpDesc& op, const HardwareFacts& facts, std::int64_t rows) {
+  if (info(op.w).block_elements == 1) return Applicability::no("is made for quantised weights");
+  if (rows * ((op.k + 31) / 32) > kMaxQ8Blocks) return Applicability::no("has no room for such long rows");
+  return wide_device(op, facts);
+}
+std::string q8_options(const ClOp& op, std::int64_t rows_block, std::int64_t tile) {
+  return "-DLANES=16" + weight_options(op.desc.w) + define("ROWS_BLOCK", rows_block) + define("ROWS", tile) +
+         define("COLUMNS", op.desc.k) + define("PANELS", param(op, "panels")) +
+         define("PREFETCH", param(op, "prefetch"));
+}
+ClGrid q8_grid(const ClOp& op, std::int64_t rows_block) {
+  return {{ceil_div(op.desc.m, rows_block), ceil_div(op.desc.n, 16 * param(op, "panels"))}, {1, 1}};
+}
+
+Applicability gemv_q8_applicable(const OpDesc& op, const HardwareFacts& facts) {
+  if (op.m > kMaxGemvRows) return Applicability::no("is made for up to " + std::to_string(kMaxGemvRows) + " rows");
+  return q8_applicable(op, facts, op.m);
+}
+std::string gemv_q8_options(const ClOp& op) { return q8_options(op, op.desc.m, op.desc.m); }
+ClGrid gemv_q8_grid(const ClOp& op) { return q8_grid(op, op.desc.m); }
+
+constexpr std::int64_t kGemmQ8Rows = 64;  // the most that rows_block can be
+Applicability gemm_q8_applicable(const OpDesc& op, const HardwareFacts& facts) {
+  return q8_applicable(op, facts, kGemmQ8Rows);
+}
+std::string gemm_q8_options(const ClOp& op) { return q8_options(op, param(op, "rows_block"), param(op, "tile")); }
+ClGrid gemm_q8_grid(const ClOp& op) { return q8_grid(op, param(op, "rows_block")); }
+
 std::string gemm_options(const ClOp& op) {
   return "-DLANES=16" + weight_options(op.desc.w) + define("ROWS_BLOCK", param(op, "rows_block")) +
          define("CHUNK", param(op, "chunk"));
@@ -67,9 +97,12 @@ ClGrid lane_grid(const ClOp& op) {
 }
 
 constexpr std::array<std::string_view, 3> kGemvFiles = {"prelude.cl", "weights.cl", "matmul_gemv.cl"};
+constexpr std::array<std::string_view, 3> kQ8Files = {"prelude.cl", "weights.cl", "matmul_q8.cl"};
 constexpr std::array<std::string_view, 3> kGemmFiles = {"prelude.cl", "weights.cl", "matmul_gemm.cl"};
 constexpr std::array<std::string_view, 3> kLaneFiles = {"prelude.cl", "weights.cl", "matmul_lane.cl"};
 const ClKernel kGemv = {kGemvFiles, "matmul_gemv", &kClPanels, gemv_options, gemv_grid};
+const ClKernel kGemvQ8 = {kQ8Files, "matmul_q8", &kClPanels, gemv_q8_options, gemv_q8_grid};
+const ClKernel kGemmQ8 = {kQ8Files, "matmul_q8", &kClPanels, gemm_q8_options, gemm_q8_grid};
 const ClKernel kGemm = {kGemmFiles, "matmul_gemm", &kClPanels, gemm_options, gemm_grid};
 const ClKernel kLane = {kLaneFiles, "matmul_lane", &kClPanels, lane_options, lane_grid};
 
@@ -144,12 +177,13 @@ const ClKernel kLaneElementwise = {kElementwiseFiles, "elementwise", nullptr, la
                                    lane_elementwise_grid};
 
 KernelVariant row(const char* id, OpKind kind, Applicability (*applicable)(const OpDesc&, const HardwareFacts&),
-                  const ClKernel& kernel, std::vector<ParamSpec> params) {
+                  const ClKernel& kernel, std::vector<ParamSpec> params,
+                  ToleranceClass tolerance = ToleranceClass::kF32) {
   return {.id = id,
           .revision = 1,
           .family = KernelFamily::kOpenCl,
           .kind = kind,
-          .tolerance = ToleranceClass::kF32,
+          .tolerance = tolerance,
           .applicable = applicable,
           .params = std::move(params),
           .host = nullptr,
@@ -162,6 +196,16 @@ std::vector<KernelVariant> opencl_rows() {
   const ParamSpec wide_chunk = {"chunk", {512, 1024, 4096}, 1024, "columns of a row per work-item"};
   const ParamSpec lane_chunk = {"chunk", {1, 2, 4}, 1, "columns of a row per work-item"};
   return {
+      row("matmul.opencl.gemv_q8", OpKind::kMatmul, gemv_q8_applicable, kGemvQ8,
+          {{"panels", {4, 8, 16, 32}, 16, "panels of 16 output features per work-item"},
+           {"prefetch", {0, 2048, 4096, 8192}, 4096, "bytes ahead of the read"}},
+          ToleranceClass::kQ8),
+      row("matmul.opencl.gemm_q8", OpKind::kMatmul, gemm_q8_applicable, kGemmQ8,
+          {{"rows_block", {16, 32, 64}, 32, "rows that a work-item quantises"},
+           {"tile", {2, 4, 6, 8}, 4, "rows in registers"},
+           {"panels", {8, 16, 32}, 32, "panels of 16 output features per work-item"},
+           {"prefetch", {0, 4096}, 0, "bytes ahead of the read"}},
+          ToleranceClass::kQ8),
       row("matmul.opencl.gemv", OpKind::kMatmul, gemv_applicable, kGemv,
           {{"panels", {1, 2, 4, 8}, 4, "panels of 16 output features per work-item"},
            {"chunk", {512, 1024, 2048}, 1024, "columns between two visits of a panel"},

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "tests/runtime/opencl/cl_op_case.h"
 
@@ -123,10 +124,51 @@ TEST(OpenClParameters, EveryValueAgreesWithTheReference) {
         if (params[spec.name] == value) continue;
         params[spec.name] = value;
         const auto device = open_cl(id, timeline, row.id, "", params);
-        const ClCase c{row.id == "matmul.opencl.gemv" ? gemv : gemm, {}, 0, 0, 0, Residual::kNone, 0, false};
+        const ClCase c{row.id.starts_with("matmul.opencl.gemv") ? gemv : gemm, {}, 0, 0, 0, Residual::kNone, 0, false};
         EXPECT_EQ(run_case(*device, timeline, c, row.tolerance), "") << row.id << " " << spec.name << "=" << value;
       }
     }
+  }
+}
+
+// Codes of 8 bits have no way to say "not a number", and a block of zeros has no scale.
+TEST(OpenClQuantisedActivations, KeepZeroAndNotANumber) {
+  const std::string id = cl_test_device();
+  if (id.empty()) GTEST_SKIP() << "no OpenCL CPU device here (install pocl-opencl-icd)";
+  RealTimeline timeline;
+  constexpr std::int64_t kColumns = 96, kFeatures = 32;
+  std::vector<float> ones(kColumns, 1.0F);
+  std::vector<std::byte> weights(static_cast<std::size_t>(kFeatures * row_bytes(DType::kQ4_0, kColumns)));
+  for (std::int64_t n = 0; n < kFeatures; ++n) {
+    quantise_row(DType::kQ4_0, ones.data(), weights.data() + n * row_bytes(DType::kQ4_0, kColumns), kColumns);
+  }
+  for (const std::int64_t m : {1, 5}) {
+    Arena arena;
+    const TensorId x = arena.add("x", m, kColumns), y = arena.add("y", m, kFeatures);
+    arena.allocate();  // zeros
+    const auto device = open_cl(id, timeline, m == 1 ? "matmul.opencl.gemv_q8" : "matmul.opencl.gemm_q8");
+    device->attach(arena);
+    Op op;
+    op.desc = {OpKind::kMatmul, m, kFeatures, kColumns, DType::kQ4_0};
+    op.in[0] = {x, 0, m, 0, kColumns};
+    op.out = {y, 0, m, 0, kFeatures};
+    op.weight = {{weights.data(), DType::kQ4_0, kFeatures, kColumns}, 0, kFeatures, 0, kColumns};
+    Segment segment;
+    segment.ops = {op};
+    const auto prepared = device->prepare(segment);
+    float* in = arena.matrix(op.in[0], 0).data;
+    const float* out = arena.matrix(op.out, 0).data;
+    const auto last_row = [&] {
+      std::fill_n(arena.matrix(op.out, 0).data, m * kFeatures, 7.0F);
+      finish(timeline, *device->submit(*prepared, {0}));
+      return std::vector<float>(out + (m - 1) * kFeatures, out + m * kFeatures);
+    };
+    EXPECT_EQ(last_row(), std::vector<float>(kFeatures, 0.0F));
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+      in[(m - 1) * kColumns + 40] = bad;
+      for (const float v : last_row()) EXPECT_FALSE(std::isfinite(v)) << "m=" << m << " x=" << bad;
+    }
+    EXPECT_EQ(out[0] == 0.0F, m > 1) << "only the bad row may differ";
   }
 }
 
