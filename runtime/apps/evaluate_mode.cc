@@ -61,7 +61,7 @@ int run_perplexity(const InferFlags& flags) {
   std::unique_ptr<Model> model = load_model(flags);
   const std::vector<TokenId> ids = plain_tokens(*model, text);
   const std::int64_t chunk = std::min(context_of(flags, *model), kMaxRows);
-  if (ids.size() < 2) throw usage_error("'" + flags.perplexity + "' has less than two tokens");
+  if (ids.size() < 2) throw usage_error("'" + flags.perplexity + "' has less than two tokens", "give a longer text");
   InferSetup setup = set_up(flags, std::move(model), chunk, chunk, chunk);
   const auto vocab = static_cast<std::size_t>(setup.model->graph().vocab);
   Progress progress("perplexity");

@@ -2,6 +2,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <iostream>
+#include <limits>
 #include <new>
 
 #include "base/error.h"
@@ -13,8 +15,13 @@ namespace {
 
 constexpr std::int64_t kMaxCount = 1 << 20;
 
+// An empty name is a slip (an unset shell variable), not a wish for the default.
+CLI::Validator a_name() {
+  return CLI::Validator([](std::string& text) { return std::string(text.empty() ? "needs a name" : ""); }, "");
+}
+
 void add_flags(CLI::App& app, InferFlags& flags) {
-  app.add_option("-m,--model", flags.model, "GGUF file");
+  app.add_option("-m,--model", flags.model, "GGUF file")->check(a_name());
   app.add_option("-p,--prompt", flags.prompt, "what to answer");
   app.add_option("--system", flags.system, "system message");
   app.add_flag_callback(
@@ -27,18 +34,25 @@ void add_flags(CLI::App& app, InferFlags& flags) {
   app.add_option("--devices", flags.devices, "devices, separated by commas; 'hetero-tune devices' lists them")
       ->group("Devices and plan");
   app.add_option("--plan", flags.plan, "auto: the tuned plan; none: the best guess; or a plan file")
+      ->check(a_name())
       ->group("Devices and plan");
-  app.add_option("--db", flags.database, "profile database")->group("Devices and plan");
+  app.add_option("--db", flags.database, "profile database")->check(a_name())->group("Devices and plan");
   app.add_option("--precision", flags.precision, "f32: float activations; q8: 8-bit activations where faster")
       ->check(CLI::IsMember({"f32", "q8"}))
       ->group("Devices and plan");
-  app.add_option("--trace", flags.trace, "write a Chrome/Perfetto trace here")->group("Devices and plan");
+  app.add_option("--trace", flags.trace, "write a Chrome/Perfetto trace here")
+      ->check(a_name())
+      ->group("Devices and plan");
 
   app.add_option("--temperature", flags.sampling.temperature, "0: always the likeliest")->group("Sampling");
   app.add_option("--top-k", flags.sampling.top_k, "0: all")->group("Sampling");
   app.add_option("--top-p", flags.sampling.top_p, "1: all")->group("Sampling");
   app.add_option("--min-p", flags.sampling.min_p, "0: all")->group("Sampling");
-  app.add_option("--seed", flags.sampling.seed, "of the random choice")->group("Sampling");
+  app.add_option_function<std::int64_t>(
+         "--seed", [&](std::int64_t seed) { flags.sampling.seed = static_cast<std::uint64_t>(seed); },
+         "of the random choice")
+      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()))
+      ->group("Sampling");
 
   app.add_option("--bench", flags.bench, "measure rates, for example pp512,tg128")->group("Other modes");
   app.add_option("-r,--repetitions", flags.repetitions, "of --bench")->check(CLI::Range(1, 1000))->group("Other modes");
@@ -47,9 +61,10 @@ void add_flags(CLI::App& app, InferFlags& flags) {
          "--bench: each device alone too, interleaved")
       ->group("Other modes");
   app.add_option("--logits-out", flags.logits_out, "write the logits of the prompt's tokens (.npy)")
+      ->check(a_name())
       ->group("Other modes");
   app.add_option("--tokenize", flags.tokenize, "print the token ids of a text")->group("Other modes");
-  app.add_option("--perplexity", flags.perplexity, "of a text file")->group("Other modes");
+  app.add_option("--perplexity", flags.perplexity, "of a text file")->check(a_name())->group("Other modes");
   app.add_flag_callback(
       "--json", [&] { flags.output = InferFlags::Output::kJson; }, "print JSON");
   app.add_flag_callback(
@@ -71,6 +86,13 @@ int dispatch(const InferFlags& flags, const CLI::App& app) {
   return run_generate(flags);
 }
 
+// What was printed may still lie in a buffer: data that does not arrive is a failure.
+void finish_stdout() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout) {
+    throw environment_error("cannot write to stdout", "check the free space or the pipe");
+  }
+}
+
 int fail(ExitCode code, const std::string& message) {
   std::fprintf(stderr, "error: %s\n", message.c_str());
   return static_cast<int>(code);
@@ -89,7 +111,9 @@ int run(int argc, char** argv) {
     return fail(ExitCode::kUsage, std::string(error.what()) + "; see hetero-infer --help");
   }
   try {
-    return dispatch(flags, app);
+    const int code = dispatch(flags, app);
+    finish_stdout();
+    return code;
   } catch (const Error& error) {
     return fail(error.code(), error.what());
   } catch (const std::bad_alloc&) {

@@ -50,6 +50,16 @@ std::unique_ptr<Store> open_store(const InferFlags& flags) {
   return Store::open(path, StoreAccess::kReadOnly);
 }
 
+// For compiled programs, beside the default database; empty (none) where the user has no data folder.
+std::string program_cache() {
+  try {
+    const std::string database = Store::default_path();
+    return database.substr(0, database.rfind('/')) + "/programs";
+  } catch (const Error&) {
+    return "";
+  }
+}
+
 // The plan is for the devices as they were when it was tuned; a new driver or kernel makes its figures void.
 bool still_valid(const Plan& plan, const std::vector<std::unique_ptr<Device>>& devices) {
   for (const auto& device : devices) {
@@ -136,8 +146,9 @@ std::int64_t context_of(const InferFlags& flags, const Model& model) {
   const std::int64_t trained = model.graph().max_context;
   if (flags.context == 0) return std::min<std::int64_t>(trained, 4096);
   if (flags.context > trained) {
-    throw usage_error("--context " + std::to_string(flags.context) + " is more than the model's " +
-                      std::to_string(trained));
+    throw usage_error(
+        "--context " + std::to_string(flags.context) + " is more than the model's " + std::to_string(trained),
+        "leave it out or give less");
   }
   return flags.context;
 }
@@ -158,7 +169,7 @@ InferSetup set_up(const InferFlags& flags, std::unique_ptr<Model> model, std::in
   DeviceContext device_context;
   device_context.timeline = setup.timeline.get();
   device_context.kernels.worst = flags.precision == "f32" ? ToleranceClass::kF32 : ToleranceClass::kQ8;
-  device_context.cache_dir = Store::default_path().substr(0, Store::default_path().rfind('/')) + "/programs";
+  device_context.cache_dir = program_cache();
   setup.devices = open_devices(choice.specs, device_context);
   std::vector<Device*> borrowed;
   for (const auto& device : setup.devices) {
@@ -172,6 +183,10 @@ InferSetup set_up(const InferFlags& flags, std::unique_ptr<Model> model, std::in
         flags.model);
     choice.plan.reset();
     choice.source = PlanSource::kNone;
+  }
+  if (choice.source == PlanSource::kFile && !still_valid(*choice.plan, setup.devices)) {
+    log_warning("plan '" + flags.plan +
+                "' was made on another device, or with other drivers or kernels: it may be slow");
   }
   if (!choice.plan.has_value()) {
     const Device& best = likeliest_best(setup.devices);

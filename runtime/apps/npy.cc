@@ -1,5 +1,6 @@
 #include "runtime/apps/npy.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -11,7 +12,21 @@
 namespace hetero {
 namespace {
 
-std::string temporary_name(const std::string& path) { return path + ".part" + std::to_string(getpid()); }
+// Where to write before renaming. A pipe or device (/dev/stdout, /dev/null) is written itself: renaming onto it would
+// replace it by a file.
+std::string temporary_name(const std::string& path) {
+  struct stat status = {};
+  const bool special = ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+  return special ? path : path + ".part" + std::to_string(getpid());
+}
+
+void discard(const std::string& temporary, const std::string& path) {
+  if (temporary != path) std::remove(temporary.c_str());
+}
+
+bool move_into_place(const std::string& temporary, const std::string& path) {
+  return temporary == path || std::rename(temporary.c_str(), path.c_str()) == 0;
+}
 
 Error cannot_write(const std::string& path) {
   return environment_error("cannot write '" + path + "'", "check the folder, the permissions and the free space");
@@ -36,7 +51,7 @@ NpyWriter::NpyWriter(std::string path, std::int64_t rows, std::int64_t cols)
 }
 
 NpyWriter::~NpyWriter() {
-  if (!temporary_.empty()) std::remove(temporary_.c_str());
+  if (!temporary_.empty()) discard(temporary_, path_);
 }
 
 void NpyWriter::write(std::span<const float> values) {
@@ -47,7 +62,7 @@ void NpyWriter::write(std::span<const float> values) {
 void NpyWriter::finish() {
   file_.close();
   check();
-  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) throw cannot_write(path_);
+  if (!move_into_place(temporary_, path_)) throw cannot_write(path_);
   temporary_.clear();
 }
 
@@ -62,12 +77,12 @@ void write_text_file(const std::string& path, const std::string& text) {
     file << text;
     file.close();
     if (!file) {
-      std::remove(temporary.c_str());
+      discard(temporary, path);
       throw cannot_write(path);
     }
   }
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) {
-    std::remove(temporary.c_str());
+  if (!move_into_place(temporary, path)) {
+    discard(temporary, path);
     throw cannot_write(path);
   }
 }

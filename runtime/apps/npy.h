@@ -8,8 +8,9 @@
 
 namespace hetero {
 
-// Writes an array of [rows, cols] row by row to a temporary file beside `path` and renames it when it is complete.
-// Throws environment_error when the file cannot be written (no permission, disk full); nothing is left then.
+// Writes an array of [rows, cols] row by row to a temporary file beside `path` and renames it when it is complete (a
+// device or pipe, such as /dev/stdout, is written directly). Throws environment_error when the file cannot be written
+// (no permission, disk full); nothing is left then.
 class NpyWriter {
  public:
   NpyWriter(std::string path, std::int64_t rows, std::int64_t cols);

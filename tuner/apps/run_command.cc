@@ -49,16 +49,22 @@ std::vector<Sample> samples_of(const Store& store, const DeviceFacts& facts) {
   return samples;
 }
 
+// Checked before anything is opened: a wrong flag makes no database.
+double budget_seconds(const TuneFlags& flags) {
+  const double seconds = to_ns(parse_duration(flags.budget)) / 1e9;
+  if (seconds <= 0) throw usage_error("--budget must be more than nothing", "for example --budget 60s");
+  return seconds;
+}
+
 // One tuning session: the devices are opened anew for every stage, since they keep every weight they have packed.
 class Tuning {
  public:
   Tuning(const TuneFlags& flags, const ModelShape& shape)
       : flags_(flags),
         shape_(shape),
+        budget_seconds_(budget_seconds(flags)),
         store_(open_store(flags, StoreAccess::kReadWrite)),
-        budget_seconds_(to_ns(parse_duration(flags.budget)) / 1e9),
         run_(store_->begin_run(run_info(flags, fingerprint(shape)))) {
-    if (budget_seconds_ <= 0) throw usage_error("--budget must be more than nothing", "for example --budget 60s");
     store_->put_shape(shape_);
   }
   ~Tuning() {
@@ -185,8 +191,8 @@ class Tuning {
 
   const TuneFlags& flags_;
   const ModelShape& shape_;
-  std::unique_ptr<Store> store_;
   double budget_seconds_;
+  std::unique_ptr<Store> store_;
   RunId run_;
   bool ended_ = false;
   RealTimeline timeline_;
@@ -253,6 +259,7 @@ int run_measure(const TuneFlags& flags) {
 
 int run_fit(const TuneFlags& flags) {
   const ModelShape shape = load_shape(flags.model);
+  open_store(flags, StoreAccess::kReadOnly);  // refuses one that is not there: only measuring makes it
   Tuning tuning(flags, shape_checked(shape));
   tuning.fit();
   tuning.end("done");
@@ -269,6 +276,7 @@ int run_fit(const TuneFlags& flags) {
 
 int run_solve(const TuneFlags& flags) {
   const ModelShape shape = load_shape(flags.model);
+  open_store(flags, StoreAccess::kReadOnly);  // as fit does
   Tuning tuning(flags, shape_checked(shape));
   tuning.load_profiles();
   tuning.solve();

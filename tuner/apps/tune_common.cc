@@ -28,6 +28,12 @@ bool exists(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0;
 }
 
+// Pipes and devices (/dev/stdout, /dev/null): renaming a file onto one would replace it.
+bool is_special(const std::string& path) {
+  struct stat status = {};
+  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
 bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
@@ -68,19 +74,21 @@ std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
   if (in) text << in.rdbuf();
-  if (!in) throw environment_error("cannot read '" + path + "': " + std::strerror(errno));
+  if (!in) throw environment_error("cannot read '" + path + "': " + std::strerror(errno), "check the path");
   return text.str();
 }
 
 void write_file(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".part";
+  const bool in_place = is_special(path);
+  const std::string temporary = in_place ? path : path + ".part" + std::to_string(getpid());
   std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
   out << text;
   out.close();
-  if (!out || std::rename(temporary.c_str(), path.c_str()) != 0) {
+  if (!out || (!in_place && std::rename(temporary.c_str(), path.c_str()) != 0)) {
     const std::string why = std::strerror(errno);
-    std::remove(temporary.c_str());
-    throw environment_error("cannot write '" + path + "': " + why);
+    if (!in_place) std::remove(temporary.c_str());
+    throw environment_error("cannot write '" + path + "': " + why,
+                            "check the folder, the permissions and the free space");
   }
 }
 

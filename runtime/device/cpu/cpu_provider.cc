@@ -150,8 +150,8 @@ class CpuProvider final : public DeviceProvider {
 }  // namespace
 
 std::vector<int> all_cores() {
-  // Read once, before any device is open: an open cpu device pins the thread that is asked here. What the process may use
-  // does not change with its devices.
+  // Read once, before any device is open: an open cpu device pins the thread that is asked here. What the process may
+  // use does not change with its devices.
   static const std::vector<int> cores = [] {
     std::vector<int> found;
     cpu_set_t set;
