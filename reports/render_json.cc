@@ -113,7 +113,7 @@ Json json_of(const Report& report, const PlanReport& plan) {
     for (const BlockPlan& block : bucket.blocks) blocks.push_back(json_of(block));
     buckets.push_back({{"phase", std::string(name_of(bucket.phase))},
                        {"tokens", bucket.tokens},
-                       {"predicted_ns", positive_or_null(bucket.predicted_ns)},
+                       {"predicted_ns", positive_or_null(predicted_ns(bucket, gate))},
                        {"gate", {{"plan", json_of(report, gate.plan)}, {"single", json_of(report, gate.single)}}},
                        {"prediction_error", error ? Json(*error) : Json(nullptr)},
                        {"verdict", json_of(bucket.verdict)},

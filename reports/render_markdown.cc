@@ -149,10 +149,10 @@ std::string timing_cell(const Report& report, const std::optional<GateTiming>& t
 
 std::string bucket_row(const Report& report, const PlanBucket& bucket, const GateTimes& gate) {
   const std::int64_t rows = bucket.phase == Phase::kDecode ? 1 : bucket.tokens;
+  const double predicted = predicted_ns(bucket, gate);
   const std::optional<double> error = prediction_error(bucket, gate);
   const std::string single = gate.single ? shown(joined(gate.single->devices, " + ")) + ": " : "";
-  return table_row({label_of(bucket), division_cell(bucket),
-                    bucket.predicted_ns > 0 ? format_duration_ns(bucket.predicted_ns) : kNone,
+  return table_row({label_of(bucket), division_cell(bucket), predicted > 0 ? format_duration_ns(predicted) : kNone,
                     timing_cell(report, gate.plan, rows), single + timing_cell(report, gate.single, rows),
                     error ? number("%+.1f %%", 100 * *error) : kNone});
 }

@@ -42,11 +42,16 @@ std::string times_of(const Report& report, const std::vector<std::string>& ids) 
   return word;
 }
 
+double predicted_ns(const PlanBucket& bucket, const GateTimes& gate) {
+  // A candidate that lost has left the plan; its samples still know.
+  return gate.plan && gate.plan->predicted_ns > 0 ? gate.plan->predicted_ns : bucket.predicted_ns;
+}
+
 std::optional<double> prediction_error(const PlanBucket& bucket, const GateTimes& gate) {
-  if (!gate.plan || !(bucket.predicted_ns > 0)) return std::nullopt;
+  if (!gate.plan || !(predicted_ns(bucket, gate) > 0)) return std::nullopt;
   const std::int64_t predicted_rows = bucket.phase == Phase::kDecode ? 1 : bucket.tokens;
   if (gate.plan->rows != predicted_rows) return std::nullopt;
-  return gate.plan->median_ns / bucket.predicted_ns - 1;
+  return gate.plan->median_ns / predicted_ns(bucket, gate) - 1;
 }
 
 std::vector<std::string> changed_devices(const Report& report, const Plan& plan) {

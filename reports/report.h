@@ -17,6 +17,7 @@ struct GateTiming {
   std::int64_t rows = 0;
   double median_ns = 0;
   double mad_ns = 0;
+  double predicted_ns = 0;           // what the solver expected of such a step; 0: nothing
   std::vector<double> samples_ns;    // in order of measurement
   std::vector<std::string> devices;  // ids of all that took part
 };
@@ -52,6 +53,9 @@ std::string times_of(const DeviceProfile& device);
 Provenance shown_provenance(const DeviceProfile& device, const Figure& figure);
 // The same word for what these devices did together: "measured", unless one of them is emulated or simulated.
 std::string times_of(const Report& report, const std::vector<std::string>& ids);
+
+// What the solver expected of the candidate that the gate ran, adopted or not; 0: nothing.
+double predicted_ns(const PlanBucket& bucket, const GateTimes& gate);
 
 // Measured over predicted time of a step, less one. Absent without a prediction, or where the gate timed fewer rows
 // than were predicted.

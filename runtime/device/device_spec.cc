@@ -52,7 +52,8 @@ std::vector<int> parse_core_list(const std::string& text) {
     const std::size_t dash = part.find('-');
     const int first = parse_core(std::string_view(part).substr(0, dash), text);
     const int last = dash == std::string::npos ? first : parse_core(std::string_view(part).substr(dash + 1), text);
-    if (last < first) throw usage_error("'" + text + "' counts cores backwards");
+    if (last < first)
+      throw usage_error("'" + text + "' counts cores backwards", "write the lower core first, as in 0-3");
     for (int core = first; core <= last; ++core) cores.insert(core);
   }
   return {cores.begin(), cores.end()};

@@ -68,7 +68,7 @@ std::vector<std::unique_ptr<Device>> open_devices(const std::vector<DeviceSpec>&
       }
       devices[i] = provider_named(spec).open(spec, context);
       if (!ids.insert(devices[i]->facts().id).second) {
-        throw usage_error("device '" + devices[i]->facts().id + "' is named twice");
+        throw usage_error("device '" + devices[i]->facts().id + "' is named twice", "name each device once");
       }
       claim_cores(*devices[i], owners);
     }

@@ -90,6 +90,7 @@ Report report() {
       .adopted = false, .best_single = "cpu:0", .plan_over_single = 1.2, .noise = 0.03, .reason = "it lost"};
   plan.plan.buckets = {decode, prefill};
   plan.gate.push_back({timing(1, 12e6, {"cpu:0", "opencl:0@1"}), timing(1, 10e6, {"cpu:0"})});
+  plan.gate[0].plan->predicted_ns = 9e6;  // of the candidate that lost
   plan.gate.push_back({timing(256, 110e6, {"cpu:0", "opencl:0@1"}), timing(256, 200e6, {"cpu:0"})});
   r.plans.push_back(plan);
   return r;
@@ -136,7 +137,7 @@ TEST(Markdown, SaysWhatWasMeasuredPredictedAndDecided) {
       << prefill;
   EXPECT_TRUE(has(prefill, "| +10.0 % |")) << prefill;
   const std::string decode = line_with(text, "| decode |");
-  EXPECT_TRUE(has(decode, "| all blocks: single cpu:0 | - | 12.0 ms")) << decode;
+  EXPECT_TRUE(has(decode, "| all blocks: single cpu:0 | 9.00 ms | 12.0 ms")) << decode;
   EXPECT_TRUE(has(text, "- prefill 256: **adopted**, the plan takes 0.55 x the time of cpu:0: it won.\n")) << text;
   EXPECT_TRUE(has(text, "- decode: **cpu:0 alone**, the plan takes 1.20 x the time of cpu:0: it lost.\n")) << text;
   EXPECT_FALSE(has(text, "emulated"));
@@ -285,8 +286,8 @@ TEST(Json, HoldsTheReport) {
   const nlohmann::json& plan = json["plans"][0];
   EXPECT_EQ(plan["model"]["name"], "Little_Model");
   const nlohmann::json& decode = plan["buckets"][0];
-  EXPECT_EQ(decode["predicted_ns"], nullptr);
-  EXPECT_EQ(decode["prediction_error"], nullptr);
+  EXPECT_EQ(decode["predicted_ns"], 9e6);
+  EXPECT_NEAR(decode["prediction_error"].get<double>(), 12.0 / 9 - 1, 1e-12);
   EXPECT_EQ(decode["verdict"]["adopted"], false);
   const nlohmann::json& prefill = plan["buckets"][1];
   EXPECT_EQ(prefill["phase"], "prefill");

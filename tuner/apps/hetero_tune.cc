@@ -119,6 +119,10 @@ int run(int argc, char** argv) {
     line.parse(argc, argv);
   } catch (const CLI::Success& request) {  // --help, --version
     return line.help(request);
+  } catch (const CLI::RequiredError&) {
+    const std::string given = argc > 1 ? argv[1] : "";
+    return fail(ExitCode::kUsage, (given.empty() ? "no command was given" : "there is no command '" + given + "'") +
+                                      "; 'hetero-tune --help' lists them");
   } catch (const CLI::ParseError& error) {
     return fail(ExitCode::kUsage, std::string(error.what()) + "; see hetero-tune --help");
   }

@@ -28,6 +28,9 @@ DeviceProfile renamed(DeviceProfile p) {
   return p;
 }
 
+// "npu" is short for "sim:<system>/npu".
+std::string short_name(const DeviceProfile& p) { return p.device.substr(p.device.rfind('/') + 1); }
+
 std::vector<DeviceProfile> chosen_profiles(const TuneFlags& flags, const SystemProfile& system) {
   std::vector<DeviceProfile> chosen;
   if (flags.devices.empty()) {
@@ -35,13 +38,13 @@ std::vector<DeviceProfile> chosen_profiles(const TuneFlags& flags, const SystemP
     return chosen;
   }
   for (const DeviceSpec& spec : parse_device_list(flags.devices)) {
-    // "npu" is short for "sim:<system>/npu".
     const auto found = std::find_if(system.devices.begin(), system.devices.end(), [&](const DeviceProfile& p) {
-      const std::string last = p.device.substr(p.device.rfind('/') + 1);
-      return spec.text == last || spec.text == p.device || spec.text == kPrefix + p.device;
+      return spec.text == short_name(p) || spec.text == p.device || spec.text == kPrefix + p.device;
     });
     if (found == system.devices.end()) {
-      throw usage_error("'" + spec.text + "' is not a device of profile '" + system.name + "'");
+      std::string known;
+      for (const DeviceProfile& p : system.devices) known += (known.empty() ? "" : ", ") + short_name(p);
+      throw usage_error("'" + spec.text + "' is not a device of profile '" + system.name + "'", "it has " + known);
     }
     chosen.push_back(renamed(*found));
   }

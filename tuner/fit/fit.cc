@@ -286,7 +286,7 @@ void refuse_if_incomplete(const DeviceFacts& facts, const DeviceProfile& profile
   std::string list;
   for (const std::string& name : missing) list += (list.empty() ? "" : ", ") + name;
   throw input_error("too few samples of " + facts.id + " to fit a profile: nothing of " + list,
-                    "measure them with 'hetero-tune measure'");
+                    "raise --budget: 'hetero-tune run' goes on where it was");
 }
 
 // An emulated device takes the times of a profile: what was timed there is a simulation's.

@@ -58,6 +58,18 @@ DriverThreadsOnTheirCores::~DriverThreadsOnTheirCores() {
   if (changed_) sched_setaffinity(0, sizeof before_, &before_);
 }
 
+CallerOffCores::CallerOffCores(const std::vector<int>& cores) {
+  CPU_ZERO(&before_);
+  if (sched_getaffinity(0, sizeof before_, &before_) != 0) return;
+  cpu_set_t rest = before_;
+  for (const int core : cores) CPU_CLR(static_cast<std::size_t>(core), &rest);
+  changed_ = CPU_COUNT(&rest) > 0 && sched_setaffinity(0, sizeof rest, &rest) == 0;
+}
+
+CallerOffCores::~CallerOffCores() {
+  if (changed_) sched_setaffinity(0, sizeof before_, &before_);
+}
+
 std::string stray_work(const std::vector<int>& cores, const std::function<void()>& work) {
   const auto before = thread_run_ns();
   work();

@@ -28,6 +28,19 @@ class DriverThreadsOnTheirCores {
   bool changed_ = false;
 };
 
+// While it lives, the calling thread stays off `cores`, as far as others are left to it.
+class CallerOffCores {
+ public:
+  explicit CallerOffCores(const std::vector<int>& cores);
+  ~CallerOffCores();
+  CallerOffCores(const CallerOffCores&) = delete;
+  CallerOffCores& operator=(const CallerOffCores&) = delete;
+
+ private:
+  cpu_set_t before_;
+  bool changed_ = false;
+};
+
 // Runs `work`, which keeps the device busy for a few milliseconds and returns when it is done, and looks which threads
 // of this process computed meanwhile. Returns "" when all of them are confined to `cores`, or a sentence about the
 // first that is not. Where the system does not account threads (no /proc), it can prove nothing and returns "".

@@ -8,6 +8,7 @@
 #include "base/embedded_file.h"
 #include "base/error.h"
 #include "kernels/opencl/cl_kernel.h"
+#include "runtime/device/cpu/cpu_provider.h"
 #include "runtime/device/opencl/cl_placement.h"
 
 namespace hetero {
@@ -39,6 +40,11 @@ class OpenClDevice::EventTicket final : public Ticket {
   bool done() override {
     if (done_) return true;
     if (last.get() == nullptr) return finish(CL_COMPLETE);
+    if (rings) {
+      // A word of memory tells; the driver, whose lock the worker needs, is asked now and then in case a kernel failed.
+      if (device_.doorbell_->done(watch)) return finish(CL_COMPLETE);
+      if (++asked_ % 4096 != 0) return false;
+    }
     cl_int status = CL_QUEUED;
     const cl_int asked = clGetEventInfo(last.get(), CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, nullptr);
     if (asked != CL_SUCCESS) return finish(asked);
@@ -74,6 +80,8 @@ class OpenClDevice::EventTicket final : public Ticket {
   }
 
   ClEvent first, last;
+  bool rings = false;  // the doorbell's watch `watch` stands behind the last kernel
+  std::uint32_t watch = 0;
 
  private:
   static cl_int profile(const ClEvent& event, cl_profiling_info what, cl_ulong& value) {
@@ -91,15 +99,16 @@ class OpenClDevice::EventTicket final : public Ticket {
   Nanos seen_done_{0};
   cl_int status_ = CL_COMPLETE;
   bool done_ = false;
+  std::uint32_t asked_ = 0;
 };
 
-OpenClDevice::OpenClDevice(DeviceFacts facts, const ClRootDevice& root, ClSubDevice part, ArenaSharing sharing,
+OpenClDevice::OpenClDevice(DeviceFacts facts, const ClRootDevice& root, ClSubDevice part, const OpenClOptions& options,
                            const DeviceContext& context)
     : facts_(std::move(facts)),
       request_(context.kernels),
       tuned_(context.tuned),
       timeline_(*context.timeline),
-      wanted_sharing_(sharing),
+      wanted_sharing_(options.sharing),
       part_(std::move(part)),
       device_(part_.get() != nullptr ? part_.get() : root.device) {
   const DriverThreadsOnTheirCores guard;
@@ -115,6 +124,11 @@ OpenClDevice::OpenClDevice(DeviceFacts facts, const ClRootDevice& root, ClSubDev
   probes_ = programs_->get(std::string(opencl_probe_sources().front().text), "-cl-std=CL1.2");
   if (!facts_.cores.empty()) verify_placement(probes_);
   calibrate_clock(probes_);
+  // On cores of its own, a worker that stays awake takes them from nobody.
+  if (options.doorbell && root.is_cpu() && facts_.cores.size() < all_cores().size()) {
+    const CallerOffCores apart(facts_.cores);
+    doorbell_ = ClDoorbell::make(context_.get(), queue_.get(), probes_, hardware_.workers);
+  }
   programs_->save();
 }
 
@@ -141,7 +155,12 @@ void OpenClDevice::verify_placement(cl_program probes) {
     cl_check(clFinish(queue_.get()), "run a kernel");
   };
   run(1);  // whatever is compiled at the first launch
-  const std::string stray = stray_work(facts_.cores, [&] { run(kRounds); });
+  // Work that strays does so each time; a thread that was busy with something else is not seen twice.
+  std::string stray;
+  for (int look = 0; look < 3; ++look) {
+    stray = stray_work(facts_.cores, [&] { run(kRounds); });
+    if (stray.empty()) break;
+  }
   if (!stray.empty()) {
     throw environment_error("the driver of " + facts_.id + " does not keep to its cores: " + stray,
                             "with PoCL unset POCL_AFFINITY; with other drivers use the whole device, without '@'");
@@ -294,6 +313,7 @@ void OpenClDevice::warm_up(Step& step) {
 std::unique_ptr<PreparedSegment> OpenClDevice::prepare(const Segment& segment) {
   const Nanos start = timeline_.now();
   auto prepared = std::make_unique<Prepared>();
+  if (doorbell_ != nullptr) doorbell_->ring();  // else the launches below wait until the last watch is over
   Nanos compiling{0};
   for (const Op& op : segment.ops) {
     Step step;
@@ -339,7 +359,12 @@ std::unique_ptr<Ticket> OpenClDevice::submit(PreparedSegment& prepared_segment, 
   ClEvent copied;
   arena_->enqueue_out(queue_.get(), prepared.staging, bindings.position, &copied);
   if (copied.get() != nullptr) ticket->last = std::move(copied);
+  if (doorbell_ != nullptr) {
+    ticket->rings = true;
+    ticket->watch = doorbell_->enqueue();
+  }
   cl_check(clFlush(queue_.get()), "start the queue");
+  if (doorbell_ != nullptr) doorbell_->ring_before(ticket->watch);
   return ticket;
 }
 

@@ -11,15 +11,21 @@
 #include "runtime/device/device.h"
 #include "runtime/device/opencl/cl_arena.h"
 #include "runtime/device/opencl/cl_devices.h"
+#include "runtime/device/opencl/cl_doorbell.h"
 #include "runtime/device/opencl/cl_programs.h"
 
 namespace hetero {
 
+struct OpenClOptions {
+  ArenaSharing sharing = ArenaSharing::kShared;  // kStaged forces copies even where memory could be shared
+  bool doorbell = true;                          // false: the driver is woken at each submission, whatever is possible
+};
+
 class OpenClDevice final : public Device {
  public:
-  // `part` is the sub-device to use, empty for the whole of `root`. `sharing` kStaged forces copies even where memory
-  // could be shared. Throws environment_error when the driver fails or the work strays from facts.cores.
-  OpenClDevice(DeviceFacts facts, const ClRootDevice& root, ClSubDevice part, ArenaSharing sharing,
+  // `part` is the sub-device to use, empty for the whole of `root`. Throws environment_error when the driver fails or
+  // the work strays from facts.cores.
+  OpenClDevice(DeviceFacts facts, const ClRootDevice& root, ClSubDevice part, const OpenClOptions& options,
                const DeviceContext& context);
   ~OpenClDevice() override;
 
@@ -32,6 +38,7 @@ class OpenClDevice final : public Device {
 
   // Whether the attached arena is the host's memory (no copies) or staged.
   ArenaSharing sharing() const { return arena_->sharing(); }
+  bool has_doorbell() const { return doorbell_ != nullptr; }
 
  private:
   struct Step;
@@ -62,7 +69,8 @@ class OpenClDevice final : public Device {
   ClQueue queue_;
   std::unique_ptr<ClPrograms> programs_;
   cl_program probes_ = nullptr;
-  std::int64_t clock_offset_ = 0;  // device clock minus timeline
+  std::int64_t clock_offset_ = 0;         // device clock minus timeline
+  std::unique_ptr<ClDoorbell> doorbell_;  // null: the driver is woken each time
 
   Arena* host_arena_ = nullptr;
   std::unique_ptr<ClArena> arena_;

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <numeric>
 
+#include "base/embedded_file.h"
 #include "base/error.h"
 #include "base/fingerprint.h"
 #include "kernels/opencl/cl_kernel.h"
@@ -10,6 +11,9 @@
 #include "runtime/device/opencl/opencl_device.h"
 
 namespace hetero {
+
+std::span<const EmbeddedFile> opencl_probe_sources();
+
 namespace {
 
 constexpr const char* kInstall = "install pocl-opencl-icd or your GPU vendor's OpenCL driver";
@@ -32,9 +36,11 @@ ToleranceClass tolerance_from(const std::string& text) {
   throw usage_error("'" + text + "' is not a precision", "use f32, f16 or q8");
 }
 
-// Everything that decides which code runs and what it computes.
+// Everything that decides which code runs, what it computes and how it is started.
 std::string kernel_identity(const KernelRequest& request) {
-  std::string text = opencl_sources_fingerprint() + "|" + std::string(name_of(request.worst)) + "|" + request.forced_id;
+  std::string text = opencl_sources_fingerprint() + "|" +
+                     fingerprint_text(std::string(opencl_probe_sources().front().text)) + "|" +
+                     std::string(name_of(request.worst)) + "|" + request.forced_id;
   for (const KernelVariant& row : catalogue()) {
     if (row.family == KernelFamily::kOpenCl) text += "|" + row.id + "#" + std::to_string(row.revision);
   }
@@ -109,15 +115,17 @@ class OpenClProvider final : public DeviceProvider {
 
   std::unique_ptr<Device> open(const DeviceSpec& spec, const DeviceContext& context) const override {
     DeviceContext chosen = context;
-    ArenaSharing sharing = ArenaSharing::kShared;
+    OpenClOptions options;
     for (const auto& [option, value] : spec.options) {
       if (option == "staged" && (value == "0" || value == "1")) {
-        sharing = value == "1" ? ArenaSharing::kStaged : ArenaSharing::kShared;
+        options.sharing = value == "1" ? ArenaSharing::kStaged : ArenaSharing::kShared;
+      } else if (option == "doorbell" && (value == "0" || value == "1")) {
+        options.doorbell = value == "1";
       } else if (option == "precision") {
         chosen.kernels.worst = tolerance_from(value);
       } else {
         throw usage_error("device '" + spec.text + "' has no option " + option + "=" + value,
-                          "opencl knows staged=0|1 and precision=f32|f16|q8");
+                          "opencl knows staged=0|1, doorbell=0|1 and precision=f32|f16|q8");
       }
     }
     std::vector<std::string> complaints;
@@ -135,17 +143,18 @@ class OpenClProvider final : public DeviceProvider {
     facts.name = root.name;
     facts.driver = root.driver;
     facts.family_fingerprint = fingerprint_text(root.name + "|" + root.driver);
-    facts.exact_fingerprint = fingerprint_text(
-        root.name + "|" + root.driver + "|" + std::to_string(root.compute_units) + "|" +
-        (facts.cores.empty() ? "" : range_text(facts.cores)) + "|" +
-        (sharing == ArenaSharing::kStaged ? "staged" : "shared") + "|" + kernel_identity(chosen.kernels));
+    facts.exact_fingerprint =
+        fingerprint_text(root.name + "|" + root.driver + "|" + std::to_string(root.compute_units) + "|" +
+                         (facts.cores.empty() ? "" : range_text(facts.cores)) + "|" +
+                         (options.sharing == ArenaSharing::kStaged ? "staged" : "shared") +
+                         (options.doorbell ? "" : "|no doorbell") + "|" + kernel_identity(chosen.kernels));
     facts.memory_bytes = root.memory_bytes;
     facts.submit_mode = SubmitMode::kAsynchronous;
     // A host that polls on the device's own cores takes them from it.
     const bool takes_all_cores = root.is_cpu() && static_cast<int>(facts.cores.size()) == root.compute_units;
     facts.waiters = takes_all_cores ? std::vector{Waiter::kDriver, Waiter::kSleepPoll, Waiter::kPoll}
                                     : std::vector{Waiter::kPoll, Waiter::kSleepPoll, Waiter::kDriver};
-    return std::make_unique<OpenClDevice>(std::move(facts), root, std::move(part), sharing, chosen);
+    return std::make_unique<OpenClDevice>(std::move(facts), root, std::move(part), options, chosen);
   }
 };
 

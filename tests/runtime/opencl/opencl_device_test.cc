@@ -104,6 +104,50 @@ TEST_F(OpenClDeviceTest, StaysOnItsCoresAndLeavesTheCallersMaskAlone) {
   EXPECT_EQ(run_case(*second, timeline_, kAddition, ToleranceClass::kF32), "");
 }
 
+TEST_F(OpenClDeviceTest, TheDoorbellIsForCoresOfItsOwn) {
+  if (cores() < 2) GTEST_SKIP() << "one core only";
+  const auto has_doorbell = [&](const std::string& spec) {
+    return static_cast<OpenClDevice&>(*open_cl(spec, timeline_)).has_doorbell();
+  };
+  EXPECT_TRUE(has_doorbell(id_ + "@1"));
+  EXPECT_FALSE(has_doorbell(id_ + "@1?doorbell=0"));
+  EXPECT_FALSE(has_doorbell(id_)) << "a worker that watches takes a core from the host";
+}
+
+TEST_F(OpenClDeviceTest, ManySubmissionsAtUnevenPacesAllArriveInOrder) {
+  // y = y + x, submitted at once, in bursts, and after pauses that outlast a watch: each must see the one before.
+  Arena arena;
+  const TensorId x = arena.add("x", 1, 64);
+  const TensorId y = arena.add("y", 1, 64);
+  arena.allocate();
+  Op op;
+  op.desc = {OpKind::kAdd, 1, 64, 0};
+  op.in[0] = {y, 0, 1, 0, 64};
+  op.in[1] = {x, 0, 1, 0, 64};
+  op.out = {y, 0, 1, 0, 64};
+  Segment segment;
+  segment.ops = {op};
+  for (const char* part : {"@1", "@1?doorbell=0"}) {
+    if (cores() < 2) GTEST_SKIP() << "one core only";
+    const auto device = open_cl(id_ + part, timeline_);
+    device->attach(arena);
+    const auto prepared = device->prepare(segment);
+    float* ones = arena.matrix({x, 0, 1, 0, 64}, 0).data;
+    float* sum = arena.matrix({y, 0, 1, 0, 64}, 0).data;
+    std::fill_n(ones, 64, 1.0F);
+    std::fill_n(sum, 64, 0.0F);
+    float submitted = 0;
+    for (int round = 0; round < 40; ++round) {
+      std::vector<std::unique_ptr<Ticket>> burst;
+      for (int i = 0; i <= round % 3; ++i, ++submitted) burst.push_back(device->submit(*prepared, {0}));
+      for (auto& ticket : burst) finish(timeline_, *ticket);
+      for (const int column : {0, 63}) ASSERT_EQ(sum[column], submitted) << part << " round " << round;
+      ones[63] = ones[0] = 1.0F;
+      if (round % 10 == 9) usleep(5000);
+    }
+  }
+}
+
 TEST_F(OpenClDeviceTest, StrayWorkIsFound) {
   if (cores() < 2) GTEST_SKIP() << "one core only";
   // This thread may run anywhere: were it a driver's worker, it would have to be refused.
