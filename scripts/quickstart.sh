@@ -18,6 +18,7 @@ step "2/5 build"
 bin=$(scripts/build.sh release -DHETERO_TESTS=OFF)
 step "3/5 model"
 model=$(scripts/fetch_model.sh "$@")
+model=${model#"$PWD"/}
 echo "$model" >&2
 step "4/5 tune (budget $budget)"
 "$bin/hetero-tune" run --model "$model" --budget "$budget" "${devices[@]}"

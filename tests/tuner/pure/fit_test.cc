@@ -214,7 +214,7 @@ TEST(Fit, SaysWhatIsMissing) {
   for (const std::string word : {"matmul", "rope", "attention"}) {
     const std::string message = message_without([&](const Sample& s) { return s.subject.starts_with(word); });
     EXPECT_NE(message.find(word), std::string::npos) << message;
-    EXPECT_NE(message.find("hetero-tune measure"), std::string::npos) << message;
+    EXPECT_NE(message.find("--budget"), std::string::npos) << message;
   }
   const std::string message = message_without([](const Sample& s) { return s.kind == SampleKind::kJoin; });
   EXPECT_NE(message.find("join"), std::string::npos) << message;
