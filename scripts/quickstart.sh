@@ -21,7 +21,11 @@ model=$(scripts/fetch_model.sh "$@")
 model=${model#"$PWD"/}
 echo "$model" >&2
 step "4/5 tune (budget $budget)"
-"$bin/hetero-tune" run --model "$model" --budget "$budget" "${devices[@]}"
+# On a busy machine a budget may end before enough is measured; the next run goes on where this one was.
+for attempt in 1 2 3; do
+  if "$bin/hetero-tune" run --model "$model" --budget "$budget" "${devices[@]}"; then break; fi
+  [ $attempt -lt 3 ] || echo "quickstart.sh: the tuning is not finished; going on without its plan" >&2
+done
 step "5/5 answer, under the tuned plan"
 echo "> $prompt"
 "$bin/hetero-infer" --model "$model" --prompt "$prompt" --predict 96 "${devices[@]}"

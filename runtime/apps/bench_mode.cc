@@ -12,10 +12,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "runtime/apps/infer_setup.h"
-#include "runtime/apps/npy.h"
 
 namespace hetero {
 namespace {
@@ -155,7 +155,7 @@ int run_bench(const InferFlags& flags) {
       }
     }
   }
-  if (!flags.trace.empty()) write_text_file(flags.trace, to_chrome_json(trace));
+  if (!flags.trace.empty()) write_file(flags.trace, to_chrome_json(trace));
 
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   for (std::size_t t = 0; t < tests.size(); ++t) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/progress.h"
 #include "runtime/apps/infer_setup.h"
 #include "runtime/apps/npy.h"
@@ -57,7 +58,7 @@ int run_logits(const InferFlags& flags) {
 }
 
 int run_perplexity(const InferFlags& flags) {
-  const std::string text = read_text_file(flags.perplexity);
+  const std::string text = read_file(flags.perplexity);
   std::unique_ptr<Model> model = load_model(flags);
   const std::vector<TokenId> ids = plain_tokens(*model, text);
   const std::int64_t chunk = std::min(context_of(flags, *model), kMaxRows);

@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "runtime/apps/infer_setup.h"
-#include "runtime/apps/npy.h"
 
 namespace hetero {
 namespace {
@@ -91,7 +91,7 @@ int run_generate(const InferFlags& flags) {
   }
   const double decode_ns = to_ns(setup.timeline->now() - decode_start);
   const std::size_t decoded = ids.empty() ? 0 : ids.size() - (stop == "length" ? 1 : 0);
-  if (!flags.trace.empty()) write_text_file(flags.trace, to_chrome_json(trace));
+  if (!flags.trace.empty()) write_file(flags.trace, to_chrome_json(trace));
   if (stream) {
     std::cout << "\n";
     log_note((setup.emulated ? "[emulated times] " : "") + std::string("prompt ") +

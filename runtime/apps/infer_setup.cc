@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "profiles/store/store.h"
-#include "runtime/apps/npy.h"
 #include "runtime/device/default_devices.h"
 
 namespace hetero {
@@ -88,7 +88,7 @@ Choice choose_devices(const InferFlags& flags, const Model& model) {
     return choice;
   }
   if (flags.plan != "auto") {
-    choice.plan = plan_from_json(read_text_file(flags.plan));
+    choice.plan = plan_from_json(read_file(flags.plan));
     choice.source = PlanSource::kFile;
     if (!choice.plan->model_fingerprint.empty() && choice.plan->model_fingerprint != fingerprint(model.shape())) {
       throw input_error("plan '" + flags.plan + "' was made for a model of another shape",

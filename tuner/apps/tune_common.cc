@@ -1,7 +1,6 @@
 #include "tuner/apps/tune_common.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -26,12 +25,6 @@ namespace {
 bool exists(const std::string& path) {
   struct stat status = {};
   return ::stat(path.c_str(), &status) == 0;
-}
-
-// Pipes and devices (/dev/stdout, /dev/null): renaming a file onto one would replace it.
-bool is_special(const std::string& path) {
-  struct stat status = {};
-  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
 }
 
 bool ends_with(const std::string& text, const std::string& end) {
@@ -69,28 +62,6 @@ std::string utc_now() {
 }
 
 }  // namespace
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  if (in) text << in.rdbuf();
-  if (!in) throw environment_error("cannot read '" + path + "': " + std::strerror(errno), "check the path");
-  return text.str();
-}
-
-void write_file(const std::string& path, const std::string& text) {
-  const bool in_place = is_special(path);
-  const std::string temporary = in_place ? path : path + ".part" + std::to_string(getpid());
-  std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-  out << text;
-  out.close();
-  if (!out || (!in_place && std::rename(temporary.c_str(), path.c_str()) != 0)) {
-    const std::string why = std::strerror(errno);
-    if (!in_place) std::remove(temporary.c_str());
-    throw environment_error("cannot write '" + path + "': " + why,
-                            "check the folder, the permissions and the free space");
-  }
-}
 
 ModelShape load_shape(const std::string& model) {
   if (model.empty()) throw usage_error("no model was given", "use --model FILE.gguf");
