@@ -1,6 +1,7 @@
 #include "runtime/exec/access_log.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hetero {
 namespace {
@@ -15,6 +16,22 @@ void add_overlapping(const std::vector<AccessLog::Access>& accesses, const Regio
   for (const AccessLog::Access& access : accesses) {
     if (access.region.overlaps(region)) found.push_back(access);
   }
+}
+
+// What is left of `access` outside `hole`, which it overlaps: at most four rectangles.
+void add_rest(const AccessLog::Access& access, const Region& hole, std::vector<AccessLog::Access>& rest) {
+  const Region& r = access.region;
+  const Region cut = intersection(r, hole);
+  const auto add = [&](std::int64_t row0, std::int64_t row1, std::int64_t col0, std::int64_t col1) {
+    if (row0 >= row1 || col0 >= col1) return;
+    AccessLog::Access piece = access;
+    piece.region = {r.tensor, row0, row1 - row0, col0, col1 - col0};
+    rest.push_back(piece);
+  };
+  add(r.row0, cut.row0, r.col0, r.col0 + r.cols);                            // above
+  add(cut.row0 + cut.rows, r.row0 + r.rows, r.col0, r.col0 + r.cols);        // below
+  add(cut.row0, cut.row0 + cut.rows, r.col0, cut.col0);                      // left
+  add(cut.row0, cut.row0 + cut.rows, cut.col0 + cut.cols, r.col0 + r.cols);  // right
 }
 
 }  // namespace
@@ -50,9 +67,17 @@ void AccessLog::record_read(const Region& region, int device, int segment) {
 void AccessLog::record_write(const Region& region, int device, int segment) {
   const auto t = static_cast<std::size_t>(region.tensor);
   const auto covered = [&](const Access& a) { return inside(a.region, region); };
-  std::erase_if(writes_[t], covered);
   std::erase_if(reads_[t], covered);
-  writes_[t].push_back({region, device, segment});
+  std::vector<Access> last;
+  for (const Access& write : writes_[t]) {
+    if (write.region.overlaps(region)) {
+      add_rest(write, region, last);
+    } else {
+      last.push_back(write);
+    }
+  }
+  last.push_back({region, device, segment});
+  writes_[t] = std::move(last);
 }
 
 }  // namespace hetero

@@ -21,13 +21,15 @@ class AccessLog {
 
   explicit AccessLog(std::size_t tensors) : writes_(tensors), reads_(tensors) {}
 
-  // Earlier writes that a read of `region` sees.
+  // The last writes of what a read of `region` sees: no two of them overlap, so that a device with memory of its own
+  // brings in what others wrote last and never what it has itself written over since.
   std::vector<Access> seen_by_read(const Region& region) const;
   // Earlier writes and reads that a write of `region` must come after.
   std::vector<Access> before_write(const Region& region) const;
 
   void record_read(const Region& region, int device, int segment);
-  // Forgets earlier accesses that lie wholly inside: whoever comes after this write comes after them.
+  // Forgets of earlier writes what lies inside, and earlier reads that lie wholly inside: whoever comes after this
+  // write comes after them.
   void record_write(const Region& region, int device, int segment);
 
  private:

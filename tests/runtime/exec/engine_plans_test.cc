@@ -12,8 +12,12 @@ namespace hetero {
 namespace {
 
 struct Rig {
-  explicit Rig(std::uint64_t seed)
-      : a("a", {}, seed), b("b", {}, seed + 1), npu("npu", {1, 8, 16, 32}, seed + 2), devices{&a, &b, &npu} {}
+  // Which devices have memory of their own: a bit each, in the order of `devices`.
+  explicit Rig(std::uint64_t seed, std::uint64_t own_memory = 0)
+      : a("a", {}, seed, (own_memory & 1) != 0),
+        b("b", {}, seed + 1, (own_memory & 2) != 0),
+        npu("npu", {1, 8, 16, 32}, seed + 2, (own_memory & 4) != 0),
+        devices{&a, &b, &npu} {}
   LateDevice a, b, npu;
   std::vector<Device*> devices;
   RealTimeline timeline;
@@ -63,12 +67,13 @@ TEST_P(EveryPlan, RandomPlansGiveTheSameLogits) {
     const std::int64_t chunk = rng.below(2) == 0 ? prompt : 1 + static_cast<std::int64_t>(rng.below(40));
     Rig alone(1);
     const std::vector<float> want = answer(model.graph(), alone, single_device_plan("a", "single"), prompt, chunk);
-    Rig rig(rng.next());
+    const std::uint64_t own_memory = rng.below(8);
+    Rig rig(rng.next(), own_memory);
     const Plan plan = random_plan(model.shape(), {"a", "b", "npu"}, rng);
     ASSERT_NO_THROW(check(plan));
     const std::vector<float> got = answer(model.graph(), rig, plan, prompt, chunk);
     EXPECT_LT(relative_error(got, want), kReordered)
-        << "trial " << trial << " prompt " << prompt << " chunk " << chunk << "\n"
+        << "trial " << trial << " prompt " << prompt << " chunk " << chunk << " own memory " << own_memory << "\n"
         << to_json(plan);
     if (HasFailure()) break;
   }

@@ -1,6 +1,7 @@
 #include "tests/runtime/exec/late_device.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace hetero {
 
@@ -18,7 +19,7 @@ struct LateDevice::LateTicket final : Ticket {
   bool done() override {
     if (finished) return true;
     if (device->queue_.front() != this || polls_left-- > 0) return false;
-    device->compute(*segment, bindings);
+    device->run(*segment, bindings);
     device->queue_.pop_front();
     finished = true;
     return true;
@@ -30,7 +31,8 @@ struct LateDevice::LateTicket final : Ticket {
   std::pair<Nanos, Nanos> interval() override { return {}; }
 };
 
-LateDevice::LateDevice(std::string id, std::vector<std::int64_t> standard_sizes, std::uint64_t seed) : rng_(seed) {
+LateDevice::LateDevice(std::string id, std::vector<std::int64_t> standard_sizes, std::uint64_t seed, bool own_memory)
+    : rng_(seed), own_memory_(own_memory) {
   facts_.id = std::move(id);
   facts_.standard_sizes = std::move(standard_sizes);
   facts_.feature_align = 8;
@@ -64,6 +66,44 @@ std::unique_ptr<Ticket> LateDevice::submit(PreparedSegment& prepared, const Bind
   queue_.push_back(ticket.get());
   ++submissions;
   return ticket;
+}
+
+void LateDevice::attach(Arena& arena) {
+  host_ = arena_ = &arena;
+  if (!own_memory_) return;
+  own_ = Arena();
+  for (const Tensor& t : arena.tensors()) own_.add(t.name, t.rows, t.cols, t.origin);
+  own_.allocate();
+  auto* const values = reinterpret_cast<float*>(own_.data());
+  std::fill_n(values, own_.size_bytes() / sizeof(float), std::numeric_limits<float>::quiet_NaN());
+  arena_ = &own_;
+}
+
+bool LateDevice::is_cache(const Region& region) const {
+  return region.valid() && host_->tensor(region.tensor).origin == RowOrigin::kSequence;
+}
+
+void LateDevice::run(const Segment& segment, const Bindings& bindings) {
+  if (!own_memory_) return compute(segment, bindings);
+  const auto copy = [](Arena& from, Arena& to, const Region& region, std::int64_t position) {
+    const HostMatrix source = from.matrix(region, position);
+    const HostMatrix target = to.matrix(region, position);
+    for (std::int64_t row = 0; row < region.rows; ++row) {
+      std::copy_n(source.data + row * source.stride, region.cols, target.data + row * target.stride);
+    }
+  };
+  for (const Op& op : segment.ops) {
+    if (op.desc.kind != OpKind::kAttention) continue;
+    for (const Region& cache : {op.in[1], op.in[2]}) {
+      copy(*host_, own_, {cache.tensor, 0, bindings.position, cache.col0, cache.cols}, 0);
+    }
+  }
+  for (const Region& region : segment.imports) copy(*host_, own_, region, bindings.position);
+  compute(segment, bindings);
+  for (const Region& region : segment.exports) copy(own_, *host_, region, bindings.position);
+  for (const Op& op : segment.ops) {
+    if (is_cache(op.out)) copy(own_, *host_, op.out, bindings.position);
+  }
 }
 
 void LateDevice::compute(const Segment& segment, const Bindings& bindings) {
