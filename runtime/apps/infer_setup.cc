@@ -26,14 +26,6 @@ std::string list_text(const std::vector<std::string>& ids) {
   return text;
 }
 
-std::string without_options(const std::string& device) { return device.substr(0, device.find('?')); }
-
-std::vector<std::string> ids_of(const std::vector<DeviceSpec>& specs) {
-  std::vector<std::string> ids;
-  for (const DeviceSpec& spec : specs) ids.push_back(without_options(spec.text));
-  return ids;
-}
-
 bool exists(const std::string& path) {
   struct stat status = {};
   return ::stat(path.c_str(), &status) == 0;
@@ -176,14 +168,8 @@ InferSetup set_up(const InferFlags& flags, std::unique_ptr<Model> model, std::in
     borrowed.push_back(device.get());
     setup.emulated = setup.emulated || device->facts().emulated;
   }
-  if (choice.source == PlanSource::kTuned && !still_valid(*choice.plan, setup.devices)) {
-    log_warning(
-        "the tuned plan was made with other drivers or kernels and is not used; tune again: hetero-tune run "
-        "--model " +
-        flags.model);
-    choice.plan.reset();
-    choice.source = PlanSource::kNone;
-  }
+  const bool outdated = choice.source == PlanSource::kTuned && !still_valid(*choice.plan, setup.devices);
+  if (outdated) choice.plan.reset();
   if (choice.source == PlanSource::kFile && !still_valid(*choice.plan, setup.devices)) {
     log_warning("plan '" + flags.plan +
                 "' was made on another device, or with other drivers or kernels: it may be slow");
@@ -192,7 +178,13 @@ InferSetup set_up(const InferFlags& flags, std::unique_ptr<Model> model, std::in
     const Device& best = likeliest_best(setup.devices);
     choice.plan = single_device_plan(best.facts().id, "guess");
     choice.source = PlanSource::kNone;
-    if (flags.plan == "auto") {
+    if (outdated && flags.precision == "f32") {
+      // Kernels of another precision take other times.
+      log_warning("the tuned plan is for 8-bit activations: with --precision f32 " + best.facts().id + " runs alone");
+    } else if (outdated) {
+      log_warning("the tuned plan was made with other drivers or kernels: " + best.facts().id +
+                  " runs alone; tune again: hetero-tune run --model " + flags.model);
+    } else if (flags.plan == "auto") {
       log_note("no tuned plan for this model on " + list_text(setup.device_ids()) + ": running on " + best.facts().id +
                " alone; 'hetero-tune run --model " + flags.model + "' finds the best division");
     }

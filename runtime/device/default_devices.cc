@@ -5,12 +5,6 @@
 namespace hetero {
 namespace {
 
-std::string joined(const std::vector<int>& cores) {
-  std::string text;
-  for (const int core : cores) text += (text.empty() ? "" : ".") + std::to_string(core);
-  return text;
-}
-
 bool has_provider(const DeviceDescription& d, const std::string& name) { return d.id.rfind(name + ":", 0) == 0; }
 
 }  // namespace
@@ -36,8 +30,8 @@ std::vector<DeviceSpec> default_devices(const std::vector<DeviceDescription>& pr
     return specs;
   }
   const auto half = cpu->cores.begin() + static_cast<std::ptrdiff_t>((cpu->cores.size() + 1) / 2);
-  specs.push_back(parse_device_spec("cpu:" + joined({cpu->cores.begin(), half})));
-  specs.push_back(parse_device_spec(on_cores->id + "@" + joined({half, cpu->cores.end()})));
+  specs.push_back(parse_device_spec("cpu:" + core_list_text({cpu->cores.begin(), half})));
+  specs.push_back(parse_device_spec(on_cores->id + "@" + core_list_text({half, cpu->cores.end()})));
   return specs;
 }
 

@@ -90,6 +90,7 @@ struct DeviceSpec {
 DeviceSpec parse_device_spec(const std::string& text);               // throws usage_error
 std::vector<DeviceSpec> parse_device_list(const std::string& text);  // separated by ',' or '+'
 std::vector<int> parse_core_list(const std::string& text);           // "0-1,4" or "0-1.4"; throws usage_error
+std::string core_list_text(const std::vector<int>& cores);           // "0-1.4"; ascending
 
 // What a device needs from the program that opens it. The timeline outlives every device.
 struct DeviceContext {
@@ -107,6 +108,9 @@ class DeviceProvider {
   virtual std::vector<DeviceDescription> discover() const = 0;
   // Throws environment_error (no such device, driver fails) or usage_error (spec makes no sense).
   virtual std::unique_ptr<Device> open(const DeviceSpec& spec, const DeviceContext& context) const = 0;
+  // facts().id of the device that open() would give, however the user spelled it. Opens nothing, and does not say
+  // whether it is there. Throws usage_error where the spec makes no sense.
+  virtual std::string id_of(const DeviceSpec& spec) const { return spec.text.substr(0, spec.text.find('?')); }
 };
 
 // The explicit list, in providers.cc.
@@ -114,8 +118,13 @@ const std::vector<const DeviceProvider*>& device_providers();
 
 std::vector<DeviceDescription> discover_devices();
 
-// Opens every device of the list. Refuses two devices on the same core (usage_error). Devices are told of each other's
-// cores only through their specs: "cpu" alone beside "opencl:0@1" means the cores that are left.
+// The ids that these devices bear once they are open, under which plans are stored: "cpu,opencl:0@1" are "cpu:0" and
+// "opencl:0@1" on two cores. Opens nothing.
+std::vector<std::string> ids_of(const std::vector<DeviceSpec>& specs);
+
+// Opens every device of the list. Refuses two devices on the same core, and two whose work runs on the caller's thread
+// (usage_error). Devices are told of each other's cores only through their specs: "cpu" alone beside "opencl:0@1" means
+// the cores that are left.
 std::vector<std::unique_ptr<Device>> open_devices(const std::vector<DeviceSpec>& specs, const DeviceContext& context);
 
 }  // namespace hetero

@@ -59,6 +59,18 @@ std::vector<int> parse_core_list(const std::string& text) {
   return {cores.begin(), cores.end()};
 }
 
+std::string core_list_text(const std::vector<int>& cores) {
+  std::string text;
+  for (std::size_t i = 0; i < cores.size();) {
+    std::size_t j = i;
+    while (j + 1 < cores.size() && cores[j + 1] == cores[j] + 1) ++j;
+    text += (text.empty() ? "" : ".") + std::to_string(cores[i]);
+    if (j > i) text += "-" + std::to_string(cores[j]);
+    i = j + 1;
+  }
+  return text;
+}
+
 DeviceSpec parse_device_spec(const std::string& text) {
   DeviceSpec spec;
   spec.text = text;

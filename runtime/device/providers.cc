@@ -33,6 +33,9 @@ void claim_cores(const Device& device, std::map<int, std::string>& owners) {
   }
 }
 
+// A bare "cpu" takes the cores that the others leave.
+bool is_bare_cpu(const DeviceSpec& spec) { return spec.provider == "cpu" && spec.name.empty() && spec.cores.empty(); }
+
 }  // namespace
 
 const std::vector<const DeviceProvider*>& device_providers() {
@@ -48,17 +51,37 @@ std::vector<DeviceDescription> discover_devices() {
   return all;
 }
 
+std::vector<std::string> ids_of(const std::vector<DeviceSpec>& specs) {
+  std::set<int> taken;
+  for (const DeviceSpec& spec : specs) {
+    taken.insert(spec.cores.begin(), spec.cores.end());
+    if (const auto host = spec.options.find("host"); host != spec.options.end()) {
+      for (const int core : parse_core_list(host->second)) taken.insert(core);
+    }
+  }
+  std::vector<std::string> ids;
+  for (DeviceSpec spec : specs) {
+    if (is_bare_cpu(spec)) {
+      for (const int core : all_cores()) {
+        if (!taken.contains(core)) spec.cores.push_back(core);
+      }
+    }
+    ids.push_back(provider_named(spec).id_of(spec));
+  }
+  return ids;
+}
+
 std::vector<std::unique_ptr<Device>> open_devices(const std::vector<DeviceSpec>& specs, const DeviceContext& context) {
   std::vector<std::unique_ptr<Device>> devices(specs.size());
   std::map<int, std::string> owners;
   std::set<std::string> ids;
-  // A bare "cpu" takes the cores that the others leave, so it is opened last.
+  const Device* on_callers_thread = nullptr;
+  // The bare cpu last: it takes what is left.
   for (const bool bare_cpu : {false, true}) {
     for (std::size_t i = 0; i < specs.size(); ++i) {
       DeviceSpec spec = specs[i];
-      const bool is_bare = spec.provider == "cpu" && spec.name.empty() && spec.cores.empty();
-      if (is_bare != bare_cpu) continue;
-      if (is_bare) {
+      if (is_bare_cpu(spec) != bare_cpu) continue;
+      if (bare_cpu) {
         for (const int core : all_cores()) {
           if (!owners.contains(core)) spec.cores.push_back(core);
         }
@@ -71,6 +94,13 @@ std::vector<std::unique_ptr<Device>> open_devices(const std::vector<DeviceSpec>&
         throw usage_error("device '" + devices[i]->facts().id + "' is named twice", "name each device once");
       }
       claim_cores(*devices[i], owners);
+      if (devices[i]->facts().submit_mode != SubmitMode::kOnCallersThread) continue;
+      if (on_callers_thread != nullptr) {
+        throw usage_error("devices " + on_callers_thread->facts().id + " and " + devices[i]->facts().id +
+                              " would take turns on one thread",
+                          "name their cores together, for example cpu:0-1");
+      }
+      on_callers_thread = devices[i].get();
     }
   }
   return devices;

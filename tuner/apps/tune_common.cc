@@ -100,12 +100,6 @@ std::vector<std::unique_ptr<Device>> open_wanted(const TuneFlags& flags, Timelin
   return open_devices(wanted_devices(flags), context);
 }
 
-std::vector<std::string> ids_of(const std::vector<DeviceSpec>& specs) {
-  std::vector<std::string> ids;
-  for (const DeviceSpec& spec : specs) ids.push_back(spec.text.substr(0, spec.text.find('?')));
-  return ids;
-}
-
 std::string database_path(const TuneFlags& flags) {
   return flags.database.empty() ? Store::default_path() : flags.database;
 }

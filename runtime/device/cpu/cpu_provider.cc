@@ -39,18 +39,6 @@ std::uint64_t physical_memory_bytes() {
 }
 
 // "0-2.4": ranges joined by dots, since commas separate devices.
-std::string core_list_text(const std::vector<int>& cores) {
-  std::string text;
-  for (std::size_t i = 0; i < cores.size();) {
-    std::size_t j = i;
-    while (j + 1 < cores.size() && cores[j + 1] == cores[j] + 1) ++j;
-    text += (text.empty() ? "" : ".") + std::to_string(cores[i]);
-    if (j > i) text += "-" + std::to_string(cores[j]);
-    i = j + 1;
-  }
-  return text;
-}
-
 std::string instruction_sets(const HardwareFacts& facts) {
   std::string text;
   const auto add = [&](bool has, const char* name) {
@@ -105,12 +93,11 @@ class CpuProvider final : public DeviceProvider {
     return {d};
   }
 
+  std::string id_of(const DeviceSpec& spec) const override { return "cpu:" + core_list_text(cores_of(spec)); }
+
   std::unique_ptr<Device> open(const DeviceSpec& spec, const DeviceContext& context) const override {
     DeviceFacts facts;
-    if (!spec.name.empty() && !spec.cores.empty()) {
-      throw usage_error("device '" + spec.text + "' names its cores twice", "write cpu:0-1 or cpu@0-1");
-    }
-    facts.cores = !spec.name.empty() ? parse_core_list(spec.name) : !spec.cores.empty() ? spec.cores : all_cores();
+    facts.cores = cores_of(spec);
     const std::vector<int> present = all_cores();
     for (const int core : facts.cores) {
       if (!std::binary_search(present.begin(), present.end(), core)) {
@@ -132,7 +119,7 @@ class CpuProvider final : public DeviceProvider {
     }
     HardwareFacts hardware = detect_cpu_facts();
     hardware.workers = static_cast<int>(facts.cores.size());
-    facts.id = "cpu:" + core_list_text(facts.cores);
+    facts.id = id_of(spec);
     facts.kind = DeviceKind::kCpu;
     facts.name = cpu_name(load_topology().get());
     facts.driver = instruction_sets(hardware);
@@ -144,6 +131,14 @@ class CpuProvider final : public DeviceProvider {
     facts.feature_align = 32;
     facts.waiters = {Waiter::kPoll};
     return std::make_unique<CpuDevice>(std::move(facts), hardware, family, chosen);
+  }
+
+ private:
+  static std::vector<int> cores_of(const DeviceSpec& spec) {
+    if (!spec.name.empty() && !spec.cores.empty()) {
+      throw usage_error("device '" + spec.text + "' names its cores twice", "write cpu:0-1 or cpu@0-1");
+    }
+    return !spec.name.empty() ? parse_core_list(spec.name) : !spec.cores.empty() ? spec.cores : all_cores();
   }
 };
 

@@ -23,12 +23,6 @@ DeviceKind kind_of(const ClRootDevice& root) {
   return (root.type & CL_DEVICE_TYPE_GPU) != 0 ? DeviceKind::kGpu : DeviceKind::kNpu;
 }
 
-// "0-2": restricted devices have consecutive cores.
-std::string range_text(const std::vector<int>& cores) {
-  const std::string first = std::to_string(cores.front());
-  return cores.size() == 1 ? first : first + "-" + std::to_string(cores.back());
-}
-
 ToleranceClass tolerance_from(const std::string& text) {
   for (const ToleranceClass t : {ToleranceClass::kF32, ToleranceClass::kF16, ToleranceClass::kQ8}) {
     if (text == name_of(t)) return t;
@@ -47,7 +41,7 @@ std::string kernel_identity(const KernelRequest& request) {
   return text;
 }
 
-std::size_t device_index(const DeviceSpec& spec, std::size_t count) {
+std::size_t device_index(const DeviceSpec& spec) {
   if (spec.name.empty()) return 0;
   std::size_t index = 0;
   const char* end = spec.name.data() + spec.name.size();
@@ -55,6 +49,11 @@ std::size_t device_index(const DeviceSpec& spec, std::size_t count) {
   if (status != std::errc() || stop != end) {
     throw usage_error("'" + spec.text + "' does not name an OpenCL device", "write opencl:0 or opencl:0@1");
   }
+  return index;
+}
+
+std::size_t present_index(const DeviceSpec& spec, std::size_t count) {
+  const std::size_t index = device_index(spec);
   if (index >= count) {
     throw environment_error("there is no OpenCL device '" + spec.text + "' (" + std::to_string(count) + " here)",
                             count == 0 ? kInstall : "'hetero-tune devices' lists them");
@@ -113,6 +112,11 @@ class OpenClProvider final : public DeviceProvider {
     return all;
   }
 
+  std::string id_of(const DeviceSpec& spec) const override {
+    return "opencl:" + std::to_string(device_index(spec)) +
+           (spec.cores.empty() ? "" : "@" + core_list_text(spec.cores));
+  }
+
   std::unique_ptr<Device> open(const DeviceSpec& spec, const DeviceContext& context) const override {
     DeviceContext chosen = context;
     OpenClOptions options;
@@ -131,21 +135,21 @@ class OpenClProvider final : public DeviceProvider {
     std::vector<std::string> complaints;
     const std::vector<ClRootDevice> roots = list_cl_devices(complaints);
     if (roots.empty() && !complaints.empty()) throw environment_error(complaints.front(), kInstall);
-    const std::size_t index = device_index(spec, roots.size());
+    const std::size_t index = present_index(spec, roots.size());
     const ClRootDevice& root = roots[index];
     ClSubDevice part;
     if (!spec.cores.empty()) part = restrict_to_cores(root, spec.cores, spec.text);
 
     DeviceFacts facts;
     facts.cores = spec.cores.empty() ? root.cores() : spec.cores;
-    facts.id = "opencl:" + std::to_string(index) + (spec.cores.empty() ? "" : "@" + range_text(spec.cores));
+    facts.id = id_of(spec);
     facts.kind = kind_of(root);
     facts.name = root.name;
     facts.driver = root.driver;
     facts.family_fingerprint = fingerprint_text(root.name + "|" + root.driver);
     facts.exact_fingerprint =
         fingerprint_text(root.name + "|" + root.driver + "|" + std::to_string(root.compute_units) + "|" +
-                         (facts.cores.empty() ? "" : range_text(facts.cores)) + "|" +
+                         (facts.cores.empty() ? "" : core_list_text(facts.cores)) + "|" +
                          (options.sharing == ArenaSharing::kStaged ? "staged" : "shared") +
                          (options.doorbell ? "" : "|no doorbell") + "|" + kernel_identity(chosen.kernels));
     facts.memory_bytes = root.memory_bytes;
