@@ -1,8 +1,13 @@
 #include "profiles/store/schema.h"
 
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <span>
+#include <thread>
 #include <vector>
 
 #include "base/embedded_file.h"
@@ -25,7 +30,32 @@ enum class Found { kNothing, kOurs };
   throw input_error("database " + path + " " + why, "name another file with --db; this one was left as it is");
 }
 
-// A connection that cannot write: what it finds decides whether any other is opened.
+// The name as a URI: characters that mean something there are escaped.
+std::string uri_of(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#') {
+      char escaped[4];
+      std::snprintf(escaped, sizeof escaped, "%%%02X", static_cast<unsigned>(static_cast<unsigned char>(c)));
+      uri += escaped;
+    } else {
+      uri += c;
+    }
+  }
+  return uri;
+}
+
+// A connection that cannot write. Even a reader keeps a file beside a database with a write-ahead log; where the folder
+// forbids that and no log waits to be read, nobody can be writing, and the database is read as it is.
+std::unique_ptr<Connection> open_unwritable(const std::string& path) {
+  std::error_code ignored;
+  const fs::path folder = fs::absolute(path, ignored).parent_path();
+  const bool still = ::access(folder.c_str(), W_OK) != 0 && !fs::exists(path + "-wal", ignored);
+  if (!still) return std::make_unique<Connection>(path, path, SQLITE_OPEN_READONLY);
+  return std::make_unique<Connection>(uri_of(path) + "?immutable=1", path, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+}
+
+// What is found without writing decides whether any other is opened.
 Found look_at(const std::string& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
@@ -43,10 +73,10 @@ Found look_at(const std::string& path) {
   if (file.gcount() == 0) return Found::kNothing;  // empty: created by a program that was about to fill it
   if (std::string_view(magic, static_cast<std::size_t>(file.gcount())) != kMagic) not_ours(path, "is not a database");
 
-  const Connection reader(path, path, SQLITE_OPEN_READONLY);
-  const std::int64_t application = reader.integer("PRAGMA application_id");
-  const std::int64_t version = reader.integer("PRAGMA user_version");
-  if (application == 0 && version == 0 && reader.integer("SELECT count(*) FROM sqlite_schema") == 0) {
+  const std::unique_ptr<Connection> reader = open_unwritable(path);
+  const std::int64_t application = reader->integer("PRAGMA application_id");
+  const std::int64_t version = reader->integer("PRAGMA user_version");
+  if (application == 0 && version == 0 && reader->integer("SELECT count(*) FROM sqlite_schema") == 0) {
     return Found::kNothing;  // an empty database: another process is at its first transaction
   }
   if (application != kApplicationId) not_ours(path, "belongs to another program");
@@ -83,19 +113,30 @@ void migrate(const Connection& connection) {
   transaction.commit();
 }
 
+// The switch needs the file for itself, and SQLite does not wait for that, since two who switch could wait for each
+// other.
+void switch_to_wal(const Connection& connection, const std::string& path) {
+  constexpr auto kPause = std::chrono::milliseconds(5);
+  constexpr int kMostTries = 2000;
+  for (int tries = 0; !connection.execute_if_free("PRAGMA journal_mode = WAL"); ++tries) {
+    if (tries == kMostTries) fail_sqlite(SQLITE_BUSY, "the journal is held", path);
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
 std::unique_ptr<Connection> open_to_write(const std::string& path) {
   auto connection = std::make_unique<Connection>(path, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
   if (connection->read_only()) fail_sqlite(SQLITE_READONLY, "the file is write-protected", path);
   if (connection->integer("PRAGMA user_version") < newest_version()) migrate(*connection);
   // Readers and a writer at once, and a commit that survives kill -9. NORMAL: a power cut may lose the last commits,
   // never the database.
-  connection->text("PRAGMA journal_mode = WAL");
+  switch_to_wal(*connection, path);
   connection->execute("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;");
   return connection;
 }
 
 std::unique_ptr<Connection> open_to_read(const std::string& path) {
-  auto connection = std::make_unique<Connection>(path, path, SQLITE_OPEN_READONLY);
+  auto connection = open_unwritable(path);
   if (connection->integer("PRAGMA user_version") < newest_version()) {
     throw input_error("database " + path + " is of an older version",
                       "any hetero-tune command that writes upgrades it");

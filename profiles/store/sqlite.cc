@@ -103,6 +103,12 @@ void Connection::execute(const std::string& sql) const {
   if (code != SQLITE_OK) fail_sqlite(code, sqlite3_errmsg(handle_.get()), path_);
 }
 
+bool Connection::execute_if_free(const std::string& sql) const {
+  const int code = sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) fail_sqlite(code, sqlite3_errmsg(handle_.get()), path_);
+  return code == SQLITE_OK;
+}
+
 std::int64_t Connection::integer(std::string_view sql) const {
   Statement statement = prepare(sql);
   return statement.step() ? statement.integer(0) : 0;

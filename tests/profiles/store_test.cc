@@ -436,6 +436,23 @@ TEST_F(StoreTest, ProcessesWriteAtOnce) {
   }
 }
 
+TEST_F(StoreTest, IsReadWhereNothingCanBeWritten) {
+  path_ = (folder_ / "50%?#.db").string();  // means something in a URI
+  {
+    const auto store = Store::open(path_, StoreAccess::kReadWrite);
+    insert_batch(*store, store->begin_run({}), 0);
+  }
+  chmod(path_.c_str(), 0444);
+  chmod(folder_.c_str(), 0555);
+  const pid_t child = in_child([&] {
+    if (geteuid() == 0 && setuid(65534) != 0) return 1;  // permissions do not bind root
+    if (access(folder_.c_str(), W_OK) == 0) return 2;
+    return Store::open(path_, StoreAccess::kReadOnly)->sample_count() == kBatch ? 0 : 3;
+  });
+  EXPECT_EQ(exit_code_of(child), 0);
+  chmod(folder_.c_str(), 0755);
+}
+
 // Inserts until it fails: 0 when it failed as an Error of the environment whose text has `part`.
 int fill(const std::string& path, const std::string& part) {
   try {
