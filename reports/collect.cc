@@ -46,7 +46,10 @@ PlanReport plan_report(const Store& store, const Store::PlanRow& row, const std:
   for (const Store::RunRow& run : runs) {
     if (run.id == row.run) report.started_utc = run.info.started_utc;
   }
-  if (const std::optional<ModelShape> shape = store.shape(row.plan.model_fingerprint)) report.model_name = shape->name;
+  if (const std::optional<ModelShape> shape = store.shape(row.plan.model_fingerprint)) {
+    report.model_name = shape->name;
+    report.layers = shape->layers;
+  }
   // Only of the run that made the plan: another run's gate judged another plan, perhaps of another model.
   const std::vector<Sample> gate = store.samples({.kind = SampleKind::kGate, .run = row.run});
   for (const PlanBucket& bucket : row.plan.buckets) {

@@ -34,6 +34,7 @@ struct PlanReport {
   std::string model_name;  // empty: no shape is stored
   Plan plan;
   std::vector<GateTimes> gate;  // one for each of plan.buckets
+  int layers = 0;               // of the model; 0: no shape is stored
 };
 
 struct Report {

@@ -3,9 +3,16 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "reports/apps/report_commands.h"
+#include "reports/characteristics.h"
 #include "reports/collect.h"
+#include "reports/html/render_html.h"
+#include "reports/junit.h"
 #include "reports/render_json.h"
 #include "reports/render_markdown.h"
 
@@ -15,27 +22,43 @@ namespace {
 struct ReportFlags {
   std::string database;           // empty: Store::default_path()
   std::string model_fingerprint;  // empty: every model
+  std::string output;             // empty: stdout
 };
 
-using Renderer = std::string (*)(const Report& report);
+struct Rendered {
+  std::string text;
+  ExitCode code = ExitCode::kDone;
+};
 
-CLI::App* add_command(CLI::App& app, ReportFlags& flags, const std::string& name, const std::string& what) {
-  CLI::App* command = app.add_subcommand(name, what);
-  command->get_formatter()->column_width(34);
-  command->add_option("--db", flags.database, "profile database");
-  command->add_option("--model-fingerprint", flags.model_fingerprint, "of this model only (sixteen hex digits)");
-  return command;
+Rendered as_markdown(const Store&, const Report& report) { return {render_markdown(report)}; }
+Rendered as_json(const Store&, const Report& report) { return {render_json(report)}; }
+Rendered as_html(const Store& store, const Report& report) {
+  return {render_html(report, characteristics(store, report))};
 }
+Rendered as_junit(const Store&, const Report& report) {
+  const std::vector<JunitSuite> suites = junit_suites(report);
+  return {junit_text(suites), any_failed(suites) ? ExitCode::kCheckFailed : ExitCode::kDone};
+}
+
+using Renderer = Rendered (*)(const Store& store, const Report& report);
+struct Form {
+  const char* name;
+  const char* what;
+  Renderer render;
+};
+constexpr Form kForms[] = {
+    {"markdown", "for a pull request or a job summary, at most 60 lines", as_markdown},
+    {"json", "everything, for programs (hetero.report, version 1)", as_json},
+    {"html", "pictures, in one file that needs no network", as_html},
+    {"junit", "verdicts and states as test cases; exit code 1 if one failed", as_junit},
+};
 
 int print_report(const ReportFlags& flags, Renderer render) {
   const std::string path = flags.database.empty() ? Store::default_path() : flags.database;
   const std::unique_ptr<Store> store = Store::open(path, StoreAccess::kReadOnly);
-  const std::string text = render(collect(*store, path, flags.model_fingerprint));
-  // A cut report must not pass for a whole one, so a full disk or a closed pipe counts.
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    throw environment_error("the report cannot be written to standard output", "free some space or write elsewhere");
-  }
-  return static_cast<int>(ExitCode::kDone);
+  const Rendered rendered = render(*store, collect(*store, path, flags.model_fingerprint));
+  write_output(rendered.text, flags.output);
+  return static_cast<int>(rendered.code);
 }
 
 int fail(ExitCode code, const std::string& message) {
@@ -44,13 +67,22 @@ int fail(ExitCode code, const std::string& message) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Shows what hetero-tune measured, predicted and decided.");
+  CLI::App app("Shows what hetero-tune measured, predicted and decided, and compares times.");
   app.get_formatter()->column_width(34);
   app.require_subcommand(1);
+  app.add_flag_callback(
+      "-q,--quiet", [] { set_verbosity(Verbosity::kQuiet); }, "no talk on stderr");
   ReportFlags flags;
-  const CLI::App* markdown =
-      add_command(app, flags, "markdown", "for a pull request or a job summary, at most 60 lines");
-  add_command(app, flags, "json", "everything, for programs");
+  std::vector<std::pair<CLI::App*, Renderer>> forms;
+  for (const Form& form : kForms) {
+    CLI::App* command = app.add_subcommand(form.name, form.what);
+    command->get_formatter()->column_width(34);
+    command->add_option("--db", flags.database, "profile database");
+    command->add_option("--model-fingerprint", flags.model_fingerprint, "of this model only (sixteen hex digits)");
+    command->add_option("-o,--output", flags.output, "file to write instead of stdout");
+    forms.emplace_back(command, form.render);
+  }
+  const ReportCommand compare = add_compare_command(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& request) {  // --help
@@ -59,7 +91,10 @@ int run(int argc, char** argv) {
     return fail(ExitCode::kUsage, std::string(error.what()) + "; see hetero-report --help");
   }
   try {
-    return print_report(flags, markdown->parsed() ? render_markdown : render_json);
+    for (const auto& [command, render] : forms) {
+      if (command->parsed()) return print_report(flags, render);
+    }
+    return compare();
   } catch (const Error& error) {
     return fail(error.code(), error.what());
   } catch (const std::bad_alloc&) {
@@ -70,6 +105,15 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace
+
+void write_output(const std::string& text, const std::string& path) {
+  if (!path.empty()) return write_file(path, text);
+  // A cut report must not pass for a whole one, so a full disk or a closed pipe counts.
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    throw environment_error("the report cannot be written to standard output", "free some space or write elsewhere");
+  }
+}
+
 }  // namespace hetero
 
 int main(int argc, char** argv) { return hetero::run(argc, argv); }

@@ -1,60 +1,13 @@
 // hetero-report as a program: what goes to stdout, what to stderr, and the exit codes.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "profiles/store/store.h"
+#include "tests/reports/program_fixture.h"
 
 namespace hetero {
 namespace {
-
-namespace fs = std::filesystem;
-
-std::string contents(const fs::path& path) {
-  std::stringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
-
-class ProgramTest : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "hetero_report_XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    db_ = (folder_ / "p.db").string();
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  // Runs it through the shell; its exit code.
-  int run(const std::string& arguments, const std::string& to = "") {
-    const std::string out = to.empty() ? (folder_ / "out").string() : to;
-    const std::string command =
-        std::string(HETERO_REPORT) + " " + arguments + " >" + out + " 2>" + (folder_ / "err").string();
-    const int status = std::system(command.c_str());
-    out_ = to.empty() ? contents(folder_ / "out") : "";
-    err_ = contents(folder_ / "err");
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-  // One line on stderr, nothing on stdout.
-  void expect_refusal(int code, const std::string& arguments) {
-    EXPECT_EQ(run(arguments), code) << arguments << "\n" << err_;
-    EXPECT_EQ(out_, "") << arguments;
-    EXPECT_EQ(std::count(err_.begin(), err_.end(), '\n'), 1) << arguments << "\n" << err_;
-    EXPECT_EQ(err_.rfind("error: ", 0), 0u) << err_;
-  }
-
-  fs::path folder_;
-  std::string db_;
-  std::string out_;
-  std::string err_;
-};
 
 TEST_F(ProgramTest, PrintsBothForms) {
   {
@@ -71,6 +24,94 @@ TEST_F(ProgramTest, PrintsBothForms) {
   EXPECT_EQ(nlohmann::json::parse(out_)["runs"][0]["cpu"], "Some CPU");
   expect_refusal(4, "json --db " + db_ + " --model-fingerprint m2");
   EXPECT_EQ(run("markdown --db " + db_, "/dev/full"), 3) << "a report that was cut is no report";
+}
+
+// A database with all that a report can show: samples of every kind, a profile, a plan with its gate.
+void fill(const std::string& path) {
+  const auto store = Store::open(path, StoreAccess::kReadWrite);
+  const SystemProfile system = system_profile_from_json(*shipped_system_profile("test-npu"));
+  const DeviceProfile& device = system.devices.at(0);
+  const ModelShape shape = model_shape_from_json(*shipped_model_shape("llama-3.2-1b"));
+  RunInfo info;
+  info.model_fingerprint = fingerprint(shape);
+  info.cpu = "Some <CPU> & \x01 \xff";
+  const RunId run = store->begin_run(info);
+  const auto sample = [&](SampleKind kind, const std::string& subject) {
+    Sample s;
+    s.kind = kind;
+    s.device = device.device;
+    s.exact_fingerprint = device.exact_fingerprint;
+    s.subject = subject;
+    s.device_ns = s.launch_ns = s.join_ns = s.compile_ns = 5e5;
+    s.value = 12;
+    return s;
+  };
+  Sample gate = sample(SampleKind::kGate, "decode plan");
+  gate.params = {{"rows", 1}, {"predicted_ns", 400000}};
+  Sample alone = gate;
+  alone.subject = "decode single";
+  const std::string op = "matmul m=32 n=2048 k=2048 w=q4_0 a=f32";
+  store->add_samples(run, {sample(SampleKind::kOp, op), sample(SampleKind::kBandwidth, "stream"),
+                           sample(SampleKind::kLaunch, "launch"), sample(SampleKind::kJoin, "poll"),
+                           sample(SampleKind::kGraphCompile, op), sample(SampleKind::kAnchor, op), gate, alone});
+  store->put_profile(run, device);
+  store->put_shape(shape);
+  Plan plan = single_device_plan(device.device, "tuned");
+  plan.model_fingerprint = info.model_fingerprint;
+  plan.device_fingerprints = {{device.device, device.exact_fingerprint}};
+  for (PlanBucket& bucket : plan.buckets) {
+    bucket.verdict = {
+        .adopted = false, .best_single = device.device, .plan_over_single = 1, .noise = 0.01, .reason = "r"};
+  }
+  store->put_plan(run, plan);
+  store->end_run(run, "done");
+}
+
+TEST_F(ProgramTest, PrintsHtmlAndJunit) {
+  fill(db_);
+  const std::string page = (folder_ / "report.html").string();
+  EXPECT_EQ(run("html --db " + db_ + " -o " + page), 0) << err_;
+  EXPECT_EQ(out_, "");
+  EXPECT_EQ(contents(page).rfind("<!doctype html>", 0), 0u);
+  EXPECT_NE(contents(page).find("</html>"), std::string::npos);
+  EXPECT_FALSE(fs::exists(page + ".part"));
+  EXPECT_EQ(run("junit --db " + db_), 0) << err_;
+  EXPECT_NE(out_.find("<testsuites"), std::string::npos);
+  expect_refusal(3, "html --db " + db_ + " -o " + (folder_ / "no" / "report.html").string());
+  expect_refusal(3, "html --db " + db_ + " -o " + folder_.string());
+  EXPECT_EQ(run("html --db " + db_, "/dev/full"), 3);
+}
+
+TEST_F(ProgramTest, AFailedCaseIsExitCodeOneAndStillPrints) {
+  fill(db_);
+  {
+    const auto store = Store::open(db_, StoreAccess::kReadWrite);
+    Sample wrong;
+    wrong.status = SampleStatus::kWrongResult;
+    store->add_samples(1, {wrong});
+  }
+  EXPECT_EQ(run("junit --db " + db_), 1) << err_;
+  EXPECT_NE(out_.find("1 samples had a wrong result"), std::string::npos) << out_;
+}
+
+// By Python's parsers; the JSON against the schemas where python3-jsonschema is installed.
+TEST_F(ProgramTest, OtherProgramsCanReadWhatIsPrinted) {
+  fill(db_);
+  const std::string check = std::string("python3 ") + HETERO_SOURCE + "/tests/reports/check_output.py ";
+  const std::string to = (folder_ / "file").string();
+  const auto checked = [&](const std::string& form, const std::string& arguments) {
+    EXPECT_EQ(run(arguments + " -o " + to), 0) << err_;
+    const int status = std::system((check + form + " " + to).c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  };
+  EXPECT_EQ(checked("html", "html --db " + db_), 0);
+  EXPECT_EQ(checked("xml", "junit --db " + db_), 0);
+  EXPECT_EQ(checked("xml", "compare " + db_ + " " + db_ + " --junit"), 0);
+  const int report = checked("report", "json --db " + db_);
+  const int compare = checked("compare", "compare " + db_ + " " + db_ + " --json");
+  if (report == 77) GTEST_SKIP() << "the schemas were not checked: python3-jsonschema is not installed";
+  EXPECT_EQ(report, 0);
+  EXPECT_EQ(compare, 0);
 }
 
 TEST_F(ProgramTest, WrongCommandLines) {

@@ -1,0 +1,32 @@
+// Internal to html/: the sections of the page and what they share. Pure.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "reports/characteristics.h"
+#include "reports/html/page.h"
+#include "reports/report.h"
+
+namespace hetero {
+
+// Device id -> colour, the same in every chart.
+using DeviceColours = std::map<std::string, int>;
+DeviceColours device_colours(const Report& report, const Characteristics& characteristics);
+
+// "cpu:0", or "sim:x/npu (emulated)": no figure of it may pass for a measured one.
+std::string device_label(const Report& report, const std::string& id);
+
+std::string number_text(const char* format, double value);
+
+// device_sections.cc: what each device can do.
+HtmlSection compute_section(const Report& report, const Characteristics& characteristics, const DeviceColours& colours);
+HtmlSection memory_section(const Report& report, const Characteristics& characteristics, const DeviceColours& colours);
+HtmlSection latency_section(const Report& report, const Characteristics& characteristics, const DeviceColours& colours);
+HtmlSection fit_section(const Report& report, const Characteristics& characteristics, const DeviceColours& colours);
+
+// plan_sections.cc: what was decided and gained.
+HtmlSection plan_section(const Report& report, const DeviceColours& colours);
+HtmlSection gate_section(const Report& report, const DeviceColours& colours);
+
+}  // namespace hetero
