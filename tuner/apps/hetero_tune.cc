@@ -67,6 +67,22 @@ class CommandLine {
     simulate->add_option("--generate", flags.generate, "tokens")
         ->check(CLI::Range(std::int64_t{0}, kMostTokens))
         ->capture_default_str();
+    simulate
+        ->add_option("--strategy", flags.strategy,
+                     "best (all), layer (single, pad), tensor (all but paired), or some of single, rows, sequence, "
+                     "hybrid, pad, paired")
+        ->capture_default_str();
+    simulate->add_option("--sync", flags.sync, "how the host waits: fast (the best that the profile knows) or driver")
+        ->check(CLI::IsMember({"fast", "driver"}))
+        ->capture_default_str();
+    simulate
+        ->add_option("--graphs", flags.graphs,
+                     "of a static device: prepared, online (made when the prompt is there) or row counts: 64,256")
+        ->capture_default_str();
+    simulate->add_option("--grid", flags.grid, "shares are multiples of 1/N")
+        ->check(CLI::Range(2, 256))
+        ->capture_default_str();
+    simulate->add_option("--plan", flags.plan, "run this plan (a document) instead of solving");
     simulate->add_option("--trace", flags.trace, "write a Chrome/Perfetto trace here");
   }
 

@@ -1,166 +1,142 @@
 // hetero-tune simulate: a model's shape on the devices of a system profile, solved and run by the real executor on a
-// virtual timeline. No device and no weights are needed, and nothing here is a measurement.
-#include <algorithm>
+// virtual timeline. No device and no weights are needed, and nothing here is a measurement. This file prints; the work
+// is in simulate_scenario, simulate_run and simulate_lanes.
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
-#include "runtime/llm/engine.h"
-#include "runtime/model/decoder_graph.h"
-#include "tuner/apps/tune_common.h"
+#include "tuner/apps/simulate_lanes.h"
+#include "tuner/apps/simulate_run.h"
+#include "tuner/apps/simulate_scenario.h"
+#include "tuner/apps/table.h"
 
 namespace hetero {
 namespace {
 
-constexpr std::int64_t kMostRows = 1024;  // of one prefill step, as in EngineOptions
-const char* const kPrefix = "sim:";
+using Json = nlohmann::ordered_json;
 
-// The profile under the name that its simulated device has in plans.
-DeviceProfile renamed(DeviceProfile p) {
-  p.device = kPrefix + p.device;
-  std::map<std::string, Figure> together;
-  for (const auto& [other, figure] : p.bandwidth_together_gbps) together[kPrefix + other] = figure;
-  p.bandwidth_together_gbps = std::move(together);
-  for (Slowdown& slowdown : p.slowdowns) {
-    for (std::string& other : slowdown.with) other = kPrefix + other;
-  }
-  return p;
+double per_second(double count, double ns) { return ns > 0 ? count / ns * 1e9 : 0; }
+double per_token(const PhaseRun& phase, double amount) {
+  return phase.tokens > 0 ? amount / static_cast<double>(phase.tokens) : 0;
 }
-
-// "npu" is short for "sim:<system>/npu".
-std::string short_name(const DeviceProfile& p) { return p.device.substr(p.device.rfind('/') + 1); }
-
-std::vector<DeviceProfile> chosen_profiles(const TuneFlags& flags, const SystemProfile& system) {
-  std::vector<DeviceProfile> chosen;
-  if (flags.devices.empty()) {
-    for (const DeviceProfile& p : system.devices) chosen.push_back(renamed(p));
-    return chosen;
-  }
-  for (const DeviceSpec& spec : parse_device_list(flags.devices)) {
-    const auto found = std::find_if(system.devices.begin(), system.devices.end(), [&](const DeviceProfile& p) {
-      return spec.text == short_name(p) || spec.text == p.device || spec.text == kPrefix + p.device;
-    });
-    if (found == system.devices.end()) {
-      std::string known;
-      for (const DeviceProfile& p : system.devices) known += (known.empty() ? "" : ", ") + short_name(p);
-      throw usage_error("'" + spec.text + "' is not a device of profile '" + system.name + "'", "it has " + known);
-    }
-    chosen.push_back(renamed(*found));
-  }
-  return chosen;
+double utilisation(const PhaseRun& phase, const DeviceUse& use) {
+  return phase.total_ns > 0 ? use.busy_ns / phase.total_ns : 0;
 }
+// Bytes a nanosecond are 10^9 bytes a second.
+double gbps(const PhaseRun& phase, double bytes) { return phase.total_ns > 0 ? bytes / phase.total_ns : 0; }
 
 // How many blocks of the whole model run under each strategy.
-nlohmann::ordered_json strategy_counts(const Plan& plan, Phase phase, std::int64_t rows, const Graph& graph) {
-  nlohmann::ordered_json counts = nlohmann::ordered_json::object();
+std::map<std::string, int> strategy_counts(const Plan& plan, Phase phase, std::int64_t rows, const ModelShape& shape) {
+  std::map<std::string, int> counts;
   const PlanBucket* const bucket = bucket_for(plan, phase, rows);
   if (bucket == nullptr) return counts;
-  std::map<Strategy, int> found;
-  for (const Block& block : graph.blocks) {
-    if (const BlockPlan* division = block_plan_for(*bucket, block.kind, block.layer)) ++found[division->strategy];
+  const auto count = [&](BlockKind kind, int layer) {
+    if (const BlockPlan* division = block_plan_for(*bucket, kind, layer)) {
+      ++counts[std::string(name_of(division->strategy))];
+    }
+  };
+  for (int layer = 0; layer < shape.layers; ++layer) {
+    for (int kind = 0; kind < static_cast<int>(BlockKind::kHead); ++kind) count(static_cast<BlockKind>(kind), layer);
   }
-  for (const auto& [strategy, count] : found) counts[std::string(name_of(strategy))] = count;
+  count(BlockKind::kHead, -1);
   return counts;
 }
 
-std::string counts_text(const nlohmann::ordered_json& counts) {
+std::string counts_text(const std::map<std::string, int>& counts) {
   std::string text;
-  for (const auto& [name, count] : counts.items())
-    text += (text.empty() ? "" : ", ") + std::to_string(count.get<int>()) + " " + name;
+  for (const auto& [name, count] : counts) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + name;
   return text;
 }
 
-struct Figures {
-  double prefill_ns = 0;
-  double decode_ns = 0;  // of one token
-};
-
-Figures run_once(Engine& engine, std::int64_t prompt, std::int64_t generate) {
-  const Timeline& timeline = engine.executor().timeline();
-  const std::vector<TokenId> tokens(static_cast<std::size_t>(prompt), 0);
-  engine.warm_up(prompt, LogitsRows::kLast);
-  engine.warm_up(1, LogitsRows::kLast);
-  Figures figures;
-  const Nanos begin = timeline.now();
-  engine.run(tokens, LogitsRows::kLast);
-  const Nanos first = timeline.now();
-  for (std::int64_t i = 0; i < generate; ++i) engine.run(std::span(tokens).first(1), LogitsRows::kLast);
-  figures.prefill_ns = to_ns(first - begin);
-  if (generate > 0) figures.decode_ns = to_ns(timeline.now() - first) / static_cast<double>(generate);
-  return figures;
+std::string number(double value, int digits) {
+  char text[48];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
 }
 
-double per_second(double count, double ns) { return ns > 0 ? count / ns * 1e9 : 0; }
+void print_phase(const char* name, const PhaseRun& phase, const std::vector<std::string>& devices) {
+  if (phase.tokens == 0) return;
+  Table table({std::string(name) + ": device", "busy", "bandwidth"});
+  double bytes = 0;
+  for (const DeviceUse& use : phase.devices) {
+    bytes += use.streamed_bytes;
+    table.add({short_name(use.device), number(100 * utilisation(phase, use), 0) + " %",
+               number(gbps(phase, use.streamed_bytes), 1) + " GB/s"});
+  }
+  if (phase.devices.size() > 1) table.add({"together", "", number(gbps(phase, bytes), 1) + " GB/s"});
+  std::printf("%s", table.text().c_str());
+  if (phase.energy_j) {
+    std::printf("%.2f J, %.2f W, %.1f mJ a token (simulated; devices while active)\n", *phase.energy_j,
+                *phase.energy_j / (phase.total_ns * 1e-9), per_token(phase, *phase.energy_j * 1e3));
+  }
+  std::printf("%s\n", lanes_text(phase.example, devices).c_str());
+}
+
+Json phase_json(const PhaseRun& phase) {
+  Json devices = Json::array();
+  for (const DeviceUse& use : phase.devices) {
+    devices.push_back({{"device", use.device},
+                       {"busy_ms", use.busy_ns / 1e6},
+                       {"utilisation", utilisation(phase, use)},
+                       {"gb_per_s", gbps(phase, use.streamed_bytes)}});
+  }
+  Json json = {{"steps", phase.steps}, {"joins", phase.joins}, {"devices", std::move(devices)}};
+  json["energy_j"] = phase.energy_j ? Json(*phase.energy_j) : Json(nullptr);
+  return json;
+}
 
 }  // namespace
 
 int run_simulate(const TuneFlags& flags) {
-  const SystemProfile system = load_system(flags.profile);
+  const Scenario scenario = make_scenario(flags);
   const ModelShape shape = load_shape(flags.shape);
-  const std::vector<DeviceProfile> profiles = chosen_profiles(flags, system);
-  const CostModel costs(profiles);
+  std::optional<Plan> given;
+  if (!flags.plan.empty()) given = plan_from_json(read_file(flags.plan));
+  const SimulatedRun run = run_scenario(scenario, shape, given, flags.prompt, flags.generate,
+                                        flags.trace.empty() ? KeepTrace::kNo : KeepTrace::kAll);
+  if (!flags.trace.empty()) write_file(flags.trace, to_chrome_json(run.trace));
 
-  std::vector<SolveDevice> solve_devices;
-  std::string list;
-  // The provider knows a shipped profile by its name and any other by its file.
-  const std::string source = shipped_system_profile(flags.profile) != nullptr ? system.name : flags.profile;
-  for (const DeviceProfile& p : profiles) {
-    solve_devices.push_back(solve_device(p));
-    list += (list.empty() ? "" : ",") + (kPrefix + source + "/" + p.device.substr(p.device.rfind('/') + 1));
-  }
-  SolveOptions options;
-  options.buckets = {std::min(flags.prompt, kMostRows)};
-  options.decode_context = flags.prompt + flags.generate / 2;
-  Plan plan = solve(shape, costs, solve_devices, options).plan;
-  plan.origin = "simulated";
-
-  VirtualTimeline timeline;
-  DeviceContext context;
-  context.timeline = &timeline;
-  const std::vector<std::unique_ptr<Device>> devices = open_devices(parse_device_list(list), context);
-  std::vector<Device*> pointers;
-  for (const auto& device : devices) pointers.push_back(device.get());
-  const Graph graph = graph_from_shape(shape);
-  EngineOptions engine_options;
-  engine_options.context = flags.prompt + flags.generate;
-  engine_options.max_rows = std::min(flags.prompt, kMostRows);
-  Engine engine(graph, timeline, pointers, plan, engine_options, &costs);
-  Trace trace;
-  trace.simulated = true;
-  for (const auto& device : devices) trace.devices.push_back(device->facts().id);
-  if (!flags.trace.empty()) engine.set_trace(&trace);
-  const Figures figures = run_once(engine, flags.prompt, flags.generate);
-  if (!flags.trace.empty()) write_file(flags.trace, to_chrome_json(trace));
-
-  const double prefill_rate = per_second(static_cast<double>(flags.prompt), figures.prefill_ns);
-  const double decode_rate = per_second(1, figures.decode_ns);
-  const nlohmann::ordered_json prefill_counts = strategy_counts(plan, Phase::kPrefill, engine_options.max_rows, graph);
-  const nlohmann::ordered_json decode_counts = strategy_counts(plan, Phase::kDecode, 1, graph);
+  std::vector<std::string> devices;
+  for (const DeviceUse& use : run.prefill.devices) devices.push_back(use.device);
+  const double prefill_rate = per_second(static_cast<double>(run.prefill.tokens), run.prefill.total_ns);
+  const double decode_rate = per_second(static_cast<double>(run.decode.tokens), run.decode.total_ns);
+  const double tpot_ns = per_token(run.decode, run.decode.total_ns);
+  const auto prefill_counts = strategy_counts(run.plan, Phase::kPrefill, scenario.steps.front(), shape);
+  const auto decode_counts = strategy_counts(run.plan, Phase::kDecode, 1, shape);
   if (flags.output == Output::kText) {
-    std::printf("simulated: %s on %s\n", shape.name.c_str(), system.title.c_str());
+    std::printf("simulated: %s on %s\n", shape.name.c_str(), scenario.system.title.c_str());
     std::printf("prefill %lld tokens: %.1f tok/s, first token after %s (%s)\n", static_cast<long long>(flags.prompt),
-                prefill_rate, format_duration_ns(figures.prefill_ns).c_str(), counts_text(prefill_counts).c_str());
-    std::printf("decode: %.2f tok/s, %s a token (%s)\n\n", decode_rate, format_duration_ns(figures.decode_ns).c_str(),
+                prefill_rate, format_duration_ns(run.prefill.total_ns).c_str(), counts_text(prefill_counts).c_str());
+    std::printf("decode: %.2f tok/s, %s a token (%s)\n\n", decode_rate, format_duration_ns(tpot_ns).c_str(),
                 counts_text(decode_counts).c_str());
-    print_plan(plan);
+    print_phase("prefill", run.prefill, devices);
+    print_phase("decode", run.decode, devices);
+    print_plan(run.plan);
     return 0;
   }
-  nlohmann::ordered_json document;
+  Json document;
   document["provenance"] = "simulated";
-  document["profile"] = system.name;
+  document["profile"] = scenario.system.name;
   document["shape"] = shape.name;
-  document["devices"] = trace.devices;
+  document["devices"] = devices;
+  document["sync"] = flags.sync;
+  document["strategy"] = flags.strategy;
+  document["graphs"] = {{"manner", flags.graphs},
+                        {"generated_ms", scenario.graph_generation_ns / 1e6},
+                        {"compiled_before_ms", run.compile_ns / 1e6}};
   document["prefill"] = {{"tokens", flags.prompt},
                          {"tok_per_s", prefill_rate},
-                         {"ttft_ms", figures.prefill_ns / 1e6},
+                         {"ttft_ms", run.prefill.total_ns / 1e6},
                          {"strategy_counts", prefill_counts}};
+  document["prefill"].update(phase_json(run.prefill));
   document["decode"] = {{"tokens", flags.generate},
                         {"tok_per_s", decode_rate},
-                        {"tpot_ms", figures.decode_ns / 1e6},
+                        {"tpot_ms", tpot_ns / 1e6},
                         {"strategy_counts", decode_counts}};
-  document["energy_j"] = nullptr;
-  document["plan"] = nlohmann::ordered_json::parse(to_json(plan));
+  document["decode"].update(phase_json(run.decode));
+  const bool known = run.prefill.energy_j && run.decode.energy_j;
+  document["energy_j"] = known ? Json(*run.prefill.energy_j + *run.decode.energy_j) : Json(nullptr);
+  document["plan"] = Json::parse(to_json(run.plan));
   std::printf("%s\n", document.dump(2).c_str());
   return 0;
 }

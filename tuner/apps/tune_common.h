@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "profiles/store/store.h"
 #include "runtime/device/device.h"
 #include "tuner/solve/solve.h"
@@ -24,8 +25,13 @@ struct TuneFlags {
   std::string profile;  // simulate: name of a shipped system profile, or a file
   std::string shape;    // simulate: name of a shipped shape, or a file
   std::string trace;
-  std::string what = "plan";  // export
-  std::string file;           // export: where to; import: from where
+  std::string strategy = "best";    // simulate: strategies_of()
+  std::string sync = "fast";        // simulate: fast or driver
+  std::string graphs = "prepared";  // simulate: prepared, online or row counts
+  std::string plan;                 // simulate: a plan document to run; empty: solve
+  int grid = 64;                    // simulate: SolveOptions::grid
+  std::string what = "plan";        // export
+  std::string file;                 // export: where to; import: from where
   std::int64_t prompt = 256;
   std::int64_t generate = 64;
   int rounds = 7;
@@ -49,13 +55,10 @@ int run_simulate(const TuneFlags& flags);
 ModelShape load_shape(const std::string& model);
 // A shipped system profile by name, or a file.
 SystemProfile load_system(const std::string& profile);
-std::string read_file(const std::string& path);
-void write_file(const std::string& path, const std::string& text);  // replaces whole, or not at all
 
 // The devices of the flags, or the default ones. Throws environment_error when there are none.
 std::vector<DeviceSpec> wanted_devices(const TuneFlags& flags);
 std::vector<std::unique_ptr<Device>> open_wanted(const TuneFlags& flags, Timeline& timeline);
-std::vector<std::string> ids_of(const std::vector<DeviceSpec>& specs);
 
 std::string database_path(const TuneFlags& flags);
 // kReadOnly: throws environment_error when there is no file, naming the command that makes it.

@@ -34,6 +34,13 @@ std::string static_refusal(const Segment& segment, const std::vector<std::int64_
 
 bool depends_on_position(const Op& op) { return op.desc.kind == OpKind::kAttention && op.desc.context == 0; }
 
+// The op as it is at a position of the sequence: attention's context is fixed only there.
+OpDesc at_position(const Op& op, std::int64_t position) {
+  OpDesc desc = op.desc;
+  if (depends_on_position(op)) desc.context = position + op.constants.row_offset + desc.m;
+  return desc;
+}
+
 Phase phase_of(const Segment& segment) {
   const bool one_row = std::all_of(segment.ops.begin(), segment.ops.end(), [](const Op& op) { return op.desc.m == 1; });
   return one_row ? Phase::kDecode : Phase::kPrefill;
@@ -43,6 +50,7 @@ Phase phase_of(const Segment& segment) {
 
 struct SimDevice::Prepared final : PreparedSegment {
   double fixed_ns = 0;         // of the ops whose time is the same at every position
+  double fixed_bytes = 0;      // what they read
   std::vector<Op> positioned;  // the others
   Phase phase = Phase::kPrefill;
   std::optional<ReferenceSegment> numbers;
@@ -83,6 +91,7 @@ std::unique_ptr<PreparedSegment> SimDevice::prepare(const Segment& segment) {
       prepared->positioned.push_back(op);
     } else {
       prepared->fixed_ns += op_ns(op, 0);
+      prepared->fixed_bytes += op_bytes(op, 0);
     }
   }
   if (!facts_.standard_sizes.empty()) compile_once(segment, *prepared);
@@ -98,7 +107,11 @@ std::unique_ptr<PreparedSegment> SimDevice::prepare(const Segment& segment) {
 std::unique_ptr<Ticket> SimDevice::submit(PreparedSegment& prepared_segment, const Bindings& bindings) {
   auto& prepared = static_cast<Prepared&>(prepared_segment);
   SimWork work{prepared.fixed_ns, prepared.phase, nullptr};
-  for (const Op& op : prepared.positioned) work.duration_ns += op_ns(op, bindings.position);
+  streamed_bytes_ += prepared.fixed_bytes;
+  for (const Op& op : prepared.positioned) {
+    work.duration_ns += op_ns(op, bindings.position);
+    streamed_bytes_ += op_bytes(op, bindings.position);
+  }
   if (prepared.numbers) {
     work.compute = [numbers = &*prepared.numbers, bindings] { numbers->run(bindings); };
   }
@@ -130,9 +143,11 @@ void SimDevice::count_weights(const Segment& segment) {
 }
 
 double SimDevice::op_ns(const Op& op, std::int64_t position) const {
-  OpDesc desc = op.desc;
-  if (depends_on_position(op)) desc.context = position + op.constants.row_offset + desc.m;
-  return costs_->op(profile_id_, desc, op.weight.weight.n).median_ns;
+  return costs_->op(profile_id_, at_position(op, position), op.weight.weight.n).median_ns;
+}
+
+double SimDevice::op_bytes(const Op& op, std::int64_t position) {
+  return hetero::streamed_bytes(at_position(op, position));
 }
 
 }  // namespace hetero

@@ -38,6 +38,8 @@ class SimDevice final : public Device {
   // Bytes, in their stored format, of the distinct weight slices of prepared segments. Slices are told apart by
   // WeightView::data.
   std::uint64_t weight_bytes() const override { return weight_bytes_; }
+  // Bytes of weights and of KV cache that all submissions until now had to read, as streamed_bytes() counts them.
+  double streamed_bytes() const { return streamed_bytes_; }
 
  private:
   struct Prepared;
@@ -45,6 +47,7 @@ class SimDevice final : public Device {
   void compile_once(const Segment& segment, PreparedSegment& prepared);
   void count_weights(const Segment& segment);
   double op_ns(const Op& op, std::int64_t position) const;
+  static double op_bytes(const Op& op, std::int64_t position);
 
   DeviceFacts facts_;
   std::string profile_id_;
@@ -56,6 +59,7 @@ class SimDevice final : public Device {
   std::set<std::string> graphs_;  // compiled
   std::set<WeightKey> weights_;
   std::uint64_t weight_bytes_ = 0;
+  double streamed_bytes_ = 0;
 };
 
 }  // namespace hetero

@@ -1,12 +1,10 @@
 #include "runtime/device/sim/sim_provider.h"
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/fingerprint.h"
 #include "profiles/cost_model.h"
 #include "profiles/device_profile.h"
@@ -48,13 +46,7 @@ SystemProfile load_system(const std::string& name) {
     }
     return system_profile_from_json(*shipped);
   }
-  std::error_code ignored;
-  std::ifstream file(name, std::ios::binary);
-  if (!file || std::filesystem::is_directory(name, ignored)) {
-    throw environment_error("the system profile " + name + " cannot be read", "check the path");
-  }
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  return system_profile_from_json(text);
+  return system_profile_from_json(read_file(name));
 }
 
 // What comes after the system's name: "npu" of "snapdragon-8-gen-3/npu".
@@ -149,6 +141,23 @@ DeviceDescription describe(const SystemProfile& system, const DeviceProfile& pro
   return d;
 }
 
+std::unique_ptr<SimDevice> open_device(const SystemProfile& system, const DeviceSpec& spec, const SimOptions& options,
+                                       const DeviceContext& context) {
+  const SimName name = parse_name(spec);
+  const DeviceProfile& profile = device_in(system, name);
+  auto costs = std::make_shared<const CostModel>(system.devices);
+  std::unique_ptr<SimQueue> queue;
+  if (auto* timeline = dynamic_cast<VirtualTimeline*>(context.timeline)) {
+    queue = std::make_unique<VirtualQueue>(*timeline, SimSystem::on(*timeline, name.system, costs), profile.device);
+  } else {
+    const auto driver = profile.join_ns.find("driver");
+    const double driver_join_ns = driver == profile.join_ns.end() ? 0 : driver->second.value;
+    queue = std::make_unique<EmulatedQueue>(*context.timeline, EmulationOptions{driver_join_ns, options.host_core});
+  }
+  return std::make_unique<SimDevice>(facts_of(spec, system, profile, options, *context.timeline), profile.device,
+                                     options.compute, std::move(costs), *context.timeline, std::move(queue));
+}
+
 class SimProvider final : public DeviceProvider {
  public:
   std::string_view name() const override { return "sim"; }
@@ -173,21 +182,8 @@ class SimProvider final : public DeviceProvider {
   }
 
   std::unique_ptr<Device> open(const DeviceSpec& spec, const DeviceContext& context) const override {
-    const SimName name = parse_name(spec);
     const SimOptions options = parse_options(spec);
-    const SystemProfile system = load_system(name.system);
-    const DeviceProfile& profile = device_in(system, name);
-    auto costs = std::make_shared<const CostModel>(system.devices);
-    std::unique_ptr<SimQueue> queue;
-    if (auto* timeline = dynamic_cast<VirtualTimeline*>(context.timeline)) {
-      queue = std::make_unique<VirtualQueue>(*timeline, SimSystem::on(*timeline, name.system, costs), profile.device);
-    } else {
-      const auto driver = profile.join_ns.find("driver");
-      const double driver_join_ns = driver == profile.join_ns.end() ? 0 : driver->second.value;
-      queue = std::make_unique<EmulatedQueue>(*context.timeline, EmulationOptions{driver_join_ns, options.host_core});
-    }
-    return std::make_unique<SimDevice>(facts_of(spec, system, profile, options, *context.timeline), profile.device,
-                                       options.compute, std::move(costs), *context.timeline, std::move(queue));
+    return open_device(load_system(parse_name(spec).system), spec, options, context);
   }
 };
 
@@ -196,6 +192,15 @@ class SimProvider final : public DeviceProvider {
 const DeviceProvider& sim_provider() {
   static const SimProvider provider;
   return provider;
+}
+
+std::unique_ptr<SimDevice> open_sim_device(const SystemProfile& system, const std::string& device,
+                                           const DeviceContext& context) {
+  DeviceSpec spec;
+  spec.provider = "sim";
+  spec.name = system.name + "/" + device;
+  spec.text = "sim:" + spec.name;
+  return open_device(system, spec, {}, context);
 }
 
 }  // namespace hetero

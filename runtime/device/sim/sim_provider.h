@@ -8,10 +8,21 @@
 // core on which an emulated device's worker computes (no meaning on a virtual timeline).
 #pragma once
 
+#include <memory>
+#include <string>
+
+#include "profiles/device_profile.h"
 #include "runtime/device/device.h"
+#include "runtime/device/sim/sim_device.h"
 
 namespace hetero {
 
 const DeviceProvider& sim_provider();
+
+// Device `device` ("npu") of a system profile that is in no file, under the id "sim:<system.name>/<device>"; times
+// only. For `hetero-tune simulate`, which alters profiles before it runs them. Throws environment_error when the system
+// has no such device.
+std::unique_ptr<SimDevice> open_sim_device(const SystemProfile& system, const std::string& device,
+                                           const DeviceContext& context);
 
 }  // namespace hetero
