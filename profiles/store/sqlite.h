@@ -49,7 +49,7 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   Statement prepare(std::string_view sql) const { return Statement(handle_.get(), path_, sql); }
-  void execute(const std::string& sql) const;        // any number of statements without parameters
+  void execute(const std::string& sql) const;  // any number of statements without parameters
   // As execute(), but false where another process holds the file: for what SQLite does not wait for.
   bool execute_if_free(const std::string& sql) const;
   std::int64_t integer(std::string_view sql) const;  // the first column of the first row; 0 without a row

@@ -39,6 +39,11 @@ class CommandLine {
     CLI::App* simulate =
         add("simulate", "a model's shape on the devices of a profile, on a virtual clock", run_simulate);
 
+    add_search_flags(*add("search", "the fastest parameters of a kernel; every result is recorded", run_search), flags);
+    add_replay_flags(*add("replay", "search strategies on a recorded search, next to random search", run_replay),
+                     flags);
+    add_trial_flags(*add("search-trial", "one configuration of a search", run_search_trial), flags);
+
     for (CLI::App* a : {all, measure, fit, solve, explain, out}) {
       a->add_option("-m,--model", flags.model, "GGUF file")->required();
       a->add_option("--devices", flags.devices, "devices, separated by commas; 'hetero-tune devices' lists them");

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "profiles/store/store.h"
 #include "runtime/device/device.h"
+#include "tuner/apps/search_flags.h"
 #include "tuner/solve/solve.h"
 
 namespace hetero {
@@ -35,6 +36,7 @@ struct TuneFlags {
   std::int64_t prompt = 256;
   std::int64_t generate = 64;
   int rounds = 7;
+  SearchFlags search;
   std::string command_line;
   Output output = Output::kText;
 };
