@@ -1,10 +1,11 @@
-// An owned block of zeroed host memory, aligned for SIMD, page mapping and zero-copy import by drivers.
+// An owned block of zeroed host memory, aligned for SIMD, page mapping and zero-copy import by drivers. Pages that were
+// never touched cost nothing.
 #pragma once
 
 #include <sys/mman.h>
 
 #include <cstddef>
-#include <cstdlib>
+#include <cstdint>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -21,22 +22,38 @@ class AlignedBuffer {
   explicit AlignedBuffer(std::size_t bytes) : bytes_(bytes) {
     if (bytes == 0) return;
     const std::size_t align = bytes >= 2 * kHugePage ? kHugePage : kPage;
-    const std::size_t rounded = (bytes + align - 1) / align * align;
-    data_ = static_cast<std::byte*>(std::aligned_alloc(align, rounded));
-    if (data_ == nullptr) throw std::bad_alloc();
-    if (align == kHugePage) ::madvise(data_, rounded, MADV_HUGEPAGE);  // a hint: failure changes nothing
-    std::memset(data_, 0, rounded);
+    mapped_ = (bytes + align - 1) / align * align;
+    // The system aligns to a page only: what is too much on either side is given back.
+    const std::size_t slack = align - kPage;
+    void* const block = ::mmap(nullptr, mapped_ + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) throw std::bad_alloc();
+    const auto begin = reinterpret_cast<std::uintptr_t>(block);
+    const std::size_t before = (align - begin % align) % align;
+    data_ = static_cast<std::byte*>(block) + before;
+    if (before > 0) ::munmap(block, before);
+    if (slack > before) ::munmap(data_ + mapped_, slack - before);
+    if (align == kHugePage) ::madvise(data_, mapped_, MADV_HUGEPAGE);  // a hint: failure changes nothing
   }
-  ~AlignedBuffer() { std::free(data_); }
+  ~AlignedBuffer() {
+    if (data_ != nullptr) ::munmap(data_, mapped_);
+  }
   AlignedBuffer(AlignedBuffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        bytes_(std::exchange(other.bytes_, 0)),
+        mapped_(std::exchange(other.mapped_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
+    std::swap(mapped_, other.mapped_);
     return *this;
   }
   AlignedBuffer(const AlignedBuffer&) = delete;
   AlignedBuffer& operator=(const AlignedBuffer&) = delete;
+
+  // Gets every page now, so that nobody waits for one later.
+  void touch() {
+    if (data_ != nullptr) std::memset(data_, 0, mapped_);
+  }
 
   std::byte* data() { return data_; }
   const std::byte* data() const { return data_; }
@@ -53,6 +70,7 @@ class AlignedBuffer {
  private:
   std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;
+  std::size_t mapped_ = 0;  // rounded up
 };
 
 }  // namespace hetero

@@ -48,6 +48,7 @@ class Arena {
   // Before allocate(). Returns the new tensor's id.
   TensorId add(std::string name, std::int64_t rows, std::int64_t cols, RowOrigin origin = RowOrigin::kStep);
   void allocate();
+  void touch() { memory_.touch(); }  // gets every page now; before anything is stored
 
   const std::vector<Tensor>& tensors() const { return tensors_; }
   const Tensor& tensor(TensorId id) const { return tensors_[static_cast<std::size_t>(id)]; }

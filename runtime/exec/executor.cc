@@ -72,10 +72,12 @@ class Run {
     if (trace_ != nullptr) span(i).submit_ns = to_ns(now);
     // A device works through its queue: it begins with this one when it is through with what it has.
     const Nanos begins = in_flight_[d].empty() ? now : std::max(now, expected_finish_[in_flight_[d].back()]);
-    expected_finish_[i] = begins + nanos_from(segment(i).predicted_ns);
+    expected_finish_[i] = begins + nanos_from(predicted_ns(i));
     tickets_[i] = devices_[d]->submit(*prepared_.segments[i], bindings_);
     in_flight_[d].push_back(i);
   }
+
+  double predicted_ns(std::size_t i) const { return segment(i).predicted.at(bindings_.position); }
 
   // Takes finished segments off the devices' queues. The number taken.
   std::size_t collect() {
@@ -108,7 +110,7 @@ class Run {
       const std::size_t head = in_flight_[d].front();
       // Several at once are polled.
       hint.waiter = heads.size() == 1 ? waiters_[d] : Waiter::kPoll;
-      hint.expected_finish = segment(head).predicted_ns > 0 ? expected_finish_[head] : Nanos(0);
+      hint.expected_finish = predicted_ns(head) > 0 ? expected_finish_[head] : Nanos(0);
     }
     if (heads.empty()) throw environment_error("the schedule has a cycle", "this is a defect: please report the plan");
     timeline_.wait_any(heads, hint);
@@ -121,7 +123,7 @@ class Run {
       span.step = step_;
       span.device = devices_[static_cast<std::size_t>(s.device)]->facts().id;
       span.label = s.segment.label;
-      span.predicted_ns = s.predicted_ns;
+      span.predicted_ns = s.predicted.at(bindings_.position);
       for (const int earlier : s.waits_on) span.waits_on.push_back(static_cast<std::int32_t>(first) + earlier);
       trace_->spans.push_back(std::move(span));
     }

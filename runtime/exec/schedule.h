@@ -16,11 +16,18 @@ namespace hetero {
 // Which rows of the step need logits.
 enum class LogitsRows : std::uint8_t { kNone, kLast, kAll };
 
+// What a segment should take. Attention reads more, the further the sequence is.
+struct Prediction {
+  double ns = 0;               // at position 0; 0 = no prediction
+  double ns_per_position = 0;  // more for each token that went before the step
+  double at(std::int64_t position) const { return ns + ns_per_position * static_cast<double>(position); }
+};
+
 struct ScheduledSegment {
   int device = 0;  // index into the executor's devices
   Segment segment;
   std::vector<int> waits_on;  // indices of earlier segments on other devices, without those implied
-  double predicted_ns = 0;    // 0 = no prediction
+  Prediction predicted;
 };
 
 struct Schedule {

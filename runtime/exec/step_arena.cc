@@ -37,6 +37,8 @@ StepArena::StepArena(const Graph& graph, const StepArenaSizes& sizes) : sizes_(s
     }
   }
   arena_.allocate();
+  // A shape without weights only has its steps timed: nothing is ever stored.
+  if (graph.embedding.data != nullptr) arena_.touch();
 }
 
 TensorId StepArena::tensor(GraphTensorId id, int device) const {

@@ -49,14 +49,25 @@ void check_devices(const Plan& plan, const std::vector<Device*>& devices) {
   }
 }
 
-// What a segment should take, from the cost model; 0 when it lacks a curve.
-double predicted_ns(const CostModel& costs, const std::string& device, const Segment& segment) {
-  if (!costs.knows(device)) return 0;
-  double sum = 0;
+// What a segment should take, from the cost model; nothing when it lacks a curve. Attention's time is a line in the
+// context, so two positions tell it for all.
+Prediction prediction(const CostModel& costs, const std::string& device, const Segment& segment) {
+  constexpr std::int64_t kFar = 1024;
+  if (!costs.knows(device)) return {};
+  Prediction sum;
   try {
-    for (const Op& op : segment.ops) sum += costs.op(device, op.desc, op.weight.weight.n).median_ns;
+    for (const Op& op : segment.ops) {
+      OpDesc desc = op.desc;
+      const bool positioned = desc.kind == OpKind::kAttention && desc.context == 0;
+      if (positioned) desc.context = op.constants.row_offset + desc.m;
+      const double ns = costs.op(device, desc, op.weight.weight.n).median_ns;
+      sum.ns += ns;
+      if (!positioned) continue;
+      desc.context += kFar;
+      sum.ns_per_position += (costs.op(device, desc, op.weight.weight.n).median_ns - ns) / static_cast<double>(kFar);
+    }
   } catch (const Error&) {
-    return 0;
+    return {};
   }
   return sum;
 }
@@ -105,8 +116,11 @@ std::span<const float> Engine::run(std::span<const TokenId> tokens, LogitsRows l
   return result;
 }
 
-void Engine::warm_up(std::int64_t rows, LogitsRows logits) {
-  prepared(std::min(rows, arena_.sizes().max_rows), logits);
+void Engine::warm_up(std::int64_t tokens, LogitsRows logits) {
+  const std::int64_t chunk = arena_.sizes().max_rows;
+  if (tokens > chunk) prepared(chunk, LogitsRows::kNone);
+  const std::int64_t rest = tokens % chunk;
+  prepared(rest == 0 ? chunk : rest, logits);
 }
 
 void Engine::set_plan(Plan plan) {
@@ -127,7 +141,7 @@ PreparedSchedule& Engine::prepared(std::int64_t rows, LogitsRows logits) {
     if (costs_ != nullptr) {
       for (ScheduledSegment& s : schedule.segments) {
         const Device& device = *executor_.devices()[static_cast<std::size_t>(s.device)];
-        s.predicted_ns = predicted_ns(*costs_, device.facts().id, s.segment);
+        s.predicted = prediction(*costs_, device.facts().id, s.segment);
       }
     }
     slot = executor_.prepare(std::move(schedule));

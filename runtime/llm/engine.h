@@ -40,8 +40,8 @@ class Engine {
   // vocab]; valid until the next call. Throws usage_error when the context is full.
   std::span<const float> run(std::span<const TokenId> tokens, LogitsRows logits);
 
-  // Prepares what a step of so many rows needs, so that the first run does not pay for it.
-  void warm_up(std::int64_t rows, LogitsRows logits);
+  // Prepares what a run of so many tokens needs, so that the first one does not pay for it.
+  void warm_up(std::int64_t tokens, LogitsRows logits);
 
   // Replaces the plan; prepared schedules of the old one are dropped, packed weights stay with the devices.
   void set_plan(Plan plan);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <fstream>
 
 namespace hetero {
 namespace {
@@ -18,6 +19,22 @@ TEST(AlignedBuffer, IsAlignedAndZero) {
     for (std::size_t i = 0; i < bytes; i += 997) ASSERT_EQ(buffer.data()[i], std::byte{0});
     EXPECT_EQ(buffer.data()[bytes - 1], std::byte{0});
   }
+}
+
+std::size_t resident_bytes() {
+  std::ifstream in("/proc/self/statm");
+  std::size_t total = 0, resident = 0;
+  in >> total >> resident;
+  return resident * AlignedBuffer::kPage;
+}
+
+TEST(AlignedBuffer, CostsNothingUntilTouched) {
+  constexpr std::size_t kBytes = std::size_t{64} << 20;
+  const std::size_t before = resident_bytes();
+  AlignedBuffer buffer(kBytes);
+  EXPECT_LT(resident_bytes(), before + kBytes / 4);
+  buffer.touch();
+  EXPECT_GE(resident_bytes(), before + kBytes / 4 * 3);
 }
 
 TEST(AlignedBuffer, MovingTakesTheBlockAlong) {

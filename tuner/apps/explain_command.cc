@@ -9,7 +9,7 @@
 namespace hetero {
 namespace {
 
-// The profiles that the plan was made from, whatever the devices are like today.
+// The profiles of the plan's devices. They may be newer than the plan.
 std::vector<DeviceProfile> profiles_of(const Store& store, const Plan& plan) {
   std::vector<DeviceProfile> profiles;
   for (const auto& [device, exact] : plan.device_fingerprints) {
@@ -69,7 +69,10 @@ void print(const Plan& plan, const Solution& solution) {
     std::printf("  %s: %s.\n", std::string(name_of(e.block)).c_str(), now != nullptr ? words(*now).c_str() : "-");
     if (by_solver != nullptr) {
       if (now != nullptr && !(words(*now) == words(*by_solver))) {
-        std::printf("    The solver chose '%s'; the gate did not adopt it.\n", words(*by_solver).c_str());
+        const bool rejected = bucket->verdict && !bucket->verdict->adopted;
+        std::printf("    The solver chooses '%s'%s.\n", words(*by_solver).c_str(),
+                    rejected ? "; the gate did not adopt a division"
+                             : " with what is known today; 'hetero-tune solve' plans anew");
       }
       std::printf("    %s\n", because(e.candidates, *by_solver).c_str());
     }

@@ -45,7 +45,8 @@ class CommandLine {
     add_trial_flags(*add("search-trial", "one configuration of a search", run_search_trial), flags);
 
     for (CLI::App* a : {all, measure, fit, solve, explain, out}) {
-      a->add_option("-m,--model", flags.model, "GGUF file")->required();
+      a->add_option("-m,--model", flags.model, a == out ? "GGUF file, of a plan or shape" : "GGUF file")
+          ->required(a != out);
       a->add_option("--devices", flags.devices, "devices, separated by commas; 'hetero-tune devices' lists them");
     }
     for (CLI::App* a : {all, measure, fit, solve, show, explain, out, in}) {

@@ -1,7 +1,6 @@
 // hetero-tune show: what the database holds, in tables that fit 100 columns.
 #include <cstdio>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "tuner/apps/table.h"
 #include "tuner/apps/tune_common.h"
@@ -16,37 +15,15 @@ struct Shown {
   std::int64_t samples = 0;
 };
 
-// Devices are few: their sets are tried one by one, the largest first.
-constexpr std::size_t kMostDevices = 8;
-
 Shown collect(const Store& store) {
   Shown shown;
   shown.runs = store.runs();
   shown.samples = store.sample_count();
-  std::set<std::pair<std::string, std::string>> devices;
-  for (const Sample& s : store.samples({"", SampleKind::kLaunch, std::nullopt, true})) {
-    devices.insert({s.device, s.exact_fingerprint});
-  }
-  for (const auto& [id, exact] : devices) {
-    if (std::optional<DeviceProfile> profile = store.profile(id, exact)) shown.profiles.push_back(std::move(*profile));
-  }
-  std::vector<std::string> ids = measured_devices(store);
-  if (ids.size() > kMostDevices) ids.resize(kMostDevices);
-  std::set<std::string> models;
-  for (const Store::RunRow& run : shown.runs) {
-    if (!run.info.model_fingerprint.empty()) models.insert(run.info.model_fingerprint);
-  }
-  for (const std::string& model : models) {
-    const std::optional<ModelShape> shape = store.shape(model);
-    for (unsigned set = (1U << ids.size()) - 1; set > 0; --set) {
-      std::vector<std::string> chosen;
-      for (std::size_t i = 0; i < ids.size(); ++i) {
-        if ((set >> i & 1U) != 0) chosen.push_back(ids[i]);
-      }
-      if (std::optional<Plan> plan = store.plan(model, chosen)) {
-        shown.plans.emplace_back(shape && !shape->name.empty() ? shape->name : model, std::move(*plan));
-      }
-    }
+  for (Store::ProfileRow& row : store.profiles()) shown.profiles.push_back(std::move(row.profile));
+  for (Store::PlanRow& row : store.plans()) {
+    const std::optional<ModelShape> shape = store.shape(row.plan.model_fingerprint);
+    const std::string model = shape && !shape->name.empty() ? shape->name : row.plan.model_fingerprint;
+    shown.plans.emplace_back(model, std::move(row.plan));
   }
   return shown;
 }

@@ -1,5 +1,6 @@
 // hetero-tune export and import: documents out of the database and into it.
 #include <cstdio>
+#include <map>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -8,7 +9,34 @@
 namespace hetero {
 namespace {
 
+// The latest profile of each device of the flags, or of every device. One fitted under another driver counts as older.
+SystemProfile latest_profiles(const Store& store, const TuneFlags& flags) {
+  std::map<std::string, DeviceProfile> latest;
+  for (Store::ProfileRow& row : store.profiles()) latest[row.profile.device] = std::move(row.profile);
+  std::vector<std::string> ids;
+  if (flags.devices.empty()) {
+    for (const auto& [id, profile] : latest) ids.push_back(id);
+  } else {
+    ids = ids_of(parse_device_list(flags.devices));
+  }
+  SystemProfile system;
+  system.name = "measured";
+  system.title = run_info(flags, "").cpu;
+  for (const std::string& id : ids) {
+    const auto found = latest.find(id);
+    if (found == latest.end()) {
+      throw input_error("there is no profile of '" + id + "'",
+                        "hetero-tune run --model FILE.gguf --devices " + id + " makes one");
+    }
+    system.devices.push_back(std::move(found->second));
+  }
+  if (ids.empty()) throw input_error("there is no profile yet", "hetero-tune run --model FILE.gguf makes one");
+  return system;
+}
+
 std::string exported(const TuneFlags& flags) {
+  if (flags.what == "profile") return to_json(latest_profiles(*open_store(flags, StoreAccess::kReadOnly), flags));
+  if (flags.model.empty()) throw usage_error("--model is missing", "a " + flags.what + " belongs to a model");
   const ModelShape shape = load_shape(flags.model);
   if (flags.what == "shape") return to_json(shape);
   const std::unique_ptr<Store> store = open_store(flags, StoreAccess::kReadOnly);
@@ -17,15 +45,7 @@ std::string exported(const TuneFlags& flags) {
     throw input_error("there is no plan for this model on these devices",
                       "hetero-tune run --model " + flags.model + " makes one");
   }
-  if (flags.what == "plan") return to_json(*plan);
-  SystemProfile system;
-  system.name = "measured";
-  system.title = run_info(flags, "").cpu;
-  for (const auto& [device, exact] : plan->device_fingerprints) {
-    if (std::optional<DeviceProfile> profile = store->profile(device, exact))
-      system.devices.push_back(std::move(*profile));
-  }
-  return to_json(system);
+  return to_json(*plan);
 }
 
 }  // namespace

@@ -11,7 +11,6 @@
 #include <ctime>
 #include <fstream>
 #include <optional>
-#include <set>
 #include <sstream>
 
 #include "base/error.h"
@@ -127,15 +126,13 @@ RunInfo run_info(const TuneFlags& flags, const std::string& model_fingerprint) {
   return info;
 }
 
-std::vector<std::string> measured_devices(const Store& store) {
-  std::set<std::string> ids;
-  for (const Sample& s : store.samples({"", SampleKind::kLaunch, std::nullopt, true})) ids.insert(s.device);
-  return {ids.begin(), ids.end()};
-}
-
 std::optional<Plan> stored_plan(const Store& store, const TuneFlags& flags, const std::string& model_fingerprint) {
   if (!flags.devices.empty()) return store.plan(model_fingerprint, ids_of(parse_device_list(flags.devices)));
-  return store.plan_within(model_fingerprint, measured_devices(store));
+  std::optional<Plan> latest;
+  for (Store::PlanRow& row : store.plans()) {
+    if (row.plan.model_fingerprint == model_fingerprint) latest = std::move(row.plan);
+  }
+  return latest;
 }
 
 SolveDevice solve_device(const DeviceProfile& profile) {

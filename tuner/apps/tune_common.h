@@ -66,9 +66,7 @@ std::string database_path(const TuneFlags& flags);
 // kReadOnly: throws environment_error when there is no file, naming the command that makes it.
 std::unique_ptr<Store> open_store(const TuneFlags& flags, StoreAccess access);
 RunInfo run_info(const TuneFlags& flags, const std::string& model_fingerprint);
-// Every device id that has samples, sorted.
-std::vector<std::string> measured_devices(const Store& store);
-// The plan for the flags' devices; without --devices the latest one for any measured devices.
+// The plan for the flags' devices; without --devices the latest one for this model.
 std::optional<Plan> stored_plan(const Store& store, const TuneFlags& flags, const std::string& model_fingerprint);
 
 SolveDevice solve_device(const DeviceProfile& profile);

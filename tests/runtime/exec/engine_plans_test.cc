@@ -99,6 +99,22 @@ TEST(Engine, PromptInChunksEqualsPromptAtOnce) {
   EXPECT_LT(relative_error(pieces, whole), 1e-7);
 }
 
+TEST(Engine, WarmedUpItPreparesNothingMore) {
+  const TinyGraph model(DType::kF32, 7);
+  for (const std::int64_t tokens : {1, 7, 16, 33, 48}) {
+    Rig rig(3);
+    EngineOptions options;
+    options.context = 128;
+    options.max_rows = 16;
+    Engine engine(model.graph(), rig.timeline, rig.devices, single_device_plan("a", "single"), options);
+    engine.warm_up(tokens, LogitsRows::kLast);
+    const int before = rig.a.preparations;
+    engine.run(std::vector<TokenId>(static_cast<std::size_t>(tokens), 1), LogitsRows::kLast);
+    EXPECT_GT(before, 0);
+    EXPECT_EQ(rig.a.preparations, before) << tokens;
+  }
+}
+
 TEST(Engine, FullContextIsAnErrorWithARemedy) {
   const TinyGraph model(DType::kF32, 7);
   Rig rig(3);

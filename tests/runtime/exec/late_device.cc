@@ -52,6 +52,7 @@ Applicability LateDevice::supports(const Segment& segment) const {
 }
 
 std::unique_ptr<PreparedSegment> LateDevice::prepare(const Segment& segment) {
+  ++preparations;
   auto prepared = std::make_unique<Prepared>();
   prepared->segment = segment;
   return prepared;

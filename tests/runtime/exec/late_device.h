@@ -25,6 +25,7 @@ class LateDevice final : public Device {
   std::unique_ptr<Ticket> submit(PreparedSegment& prepared, const Bindings& bindings) override;
   std::uint64_t weight_bytes() const override { return 0; }
 
+  int preparations = 0;
   int submissions = 0;
 
  private:

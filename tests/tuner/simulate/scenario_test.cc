@@ -144,6 +144,19 @@ TEST(Simulate, AnUndividedDecodeReadsEveryWeightOnceAToken) {
   EXPECT_EQ(result.decode.joins, 0);
 }
 
+// Alone on the clock a device is as fast as its profile says, wherever in the sequence a step is.
+TEST(Simulate, SpansOfASingleDeviceTakeWhatWasPredicted) {
+  TuneFlags flags = snapdragon("gpu");
+  flags.prompt = 1500;
+  flags.generate = 3;
+  const SimulatedRun result = run_scenario(make_scenario(flags), load_shape("smollm2-135m"), std::nullopt, flags.prompt,
+                                           flags.generate, KeepTrace::kAll);
+  ASSERT_EQ(result.trace.spans.size(), 2U + 3U);
+  for (const Span& span : result.trace.spans) {
+    EXPECT_NEAR(span.end_ns - span.start_ns, span.predicted_ns, 1e-6 * span.predicted_ns) << span.label;
+  }
+}
+
 TEST(Simulate, EnergyIsPowerTimesBusyTime) {
   TuneFlags flags = snapdragon("gpu");
   flags.prompt = 32;
