@@ -30,7 +30,7 @@ class Store {
   static std::string default_path();
 
   RunId begin_run(const RunInfo& info);
-  void end_run(RunId run, const std::string& outcome);  // "done", "interrupted", "budget"
+  void end_run(RunId run, const std::string& outcome);  // "done", "interrupted", "budget", "failed"
   // One transaction: all or none.
   void add_samples(RunId run, const std::vector<Sample>& samples);
 

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -103,6 +104,17 @@ std::int64_t peak_rss_bytes() {
   return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
 }
 
+void print_table(const nlohmann::ordered_json& rows, bool emulated) {
+  std::printf("%-8s %-28s %-7s %10s %8s\n", "test", "devices", "plan", "tok/s", "+- MAD");
+  for (const auto& row : rows) {
+    std::string devices;
+    for (const auto& id : row["devices"]) devices += (devices.empty() ? "" : "+") + id.get<std::string>();
+    std::printf("%-8s %-28s %-7s %10.1f %8.1f%s\n", row["test"].get<std::string>().c_str(), devices.c_str(),
+                row["plan"].get<std::string>().c_str(), row["tok_per_s"]["median"].get<double>(),
+                row["tok_per_s"]["mad"].get<double>(), emulated ? "  (emulated)" : "");
+  }
+}
+
 }  // namespace
 
 int run_bench(const InferFlags& flags) {
@@ -117,6 +129,8 @@ int run_bench(const InferFlags& flags) {
     throw usage_error("the longest test has " + std::to_string(longest) + " tokens, --context is " +
                       std::to_string(flags.context));
   }
+  std::optional<OutputFile> trace_file;  // opened before anything is measured: what cannot be written loses nothing
+  if (!flags.trace.empty()) trace_file.emplace(flags.trace);
   InferSetup setup = set_up(flags, load_model(flags), std::max(longest, flags.context), 1,
                             std::min<std::int64_t>(longest_prefill, 1024));
 
@@ -155,8 +169,6 @@ int run_bench(const InferFlags& flags) {
       }
     }
   }
-  if (!flags.trace.empty()) write_file(flags.trace, to_chrome_json(trace));
-
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   for (std::size_t t = 0; t < tests.size(); ++t) {
     for (const Contender& contender : contenders) {
@@ -177,16 +189,14 @@ int run_bench(const InferFlags& flags) {
     }
   }
   if (flags.output == InferFlags::Output::kJson) {
-    std::cout << rows.dump(2) << "\n";
-    return 0;
+    std::cout << rows.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  } else {
+    print_table(rows, setup.emulated);
   }
-  std::printf("%-8s %-28s %-7s %10s %8s\n", "test", "devices", "plan", "tok/s", "+- MAD");
-  for (const auto& row : rows) {
-    std::string devices;
-    for (const auto& id : row["devices"]) devices += (devices.empty() ? "" : "+") + id.get<std::string>();
-    std::printf("%-8s %-28s %-7s %10.1f %8.1f%s\n", row["test"].get<std::string>().c_str(), devices.c_str(),
-                row["plan"].get<std::string>().c_str(), row["tok_per_s"]["median"].get<double>(),
-                row["tok_per_s"]["mad"].get<double>(), setup.emulated ? "  (emulated)" : "");
+  if (trace_file) {
+    const std::string text = to_chrome_json(trace);
+    trace_file->write(text.data(), text.size());
+    trace_file->commit();
   }
   return 0;
 }

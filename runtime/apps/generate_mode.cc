@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -49,6 +50,8 @@ int run_generate(const InferFlags& flags) {
                           std::to_string(context) + " with the answer",
                       context < model->graph().max_context ? "shorten it or raise --context" : "shorten it");
   }
+  std::optional<OutputFile> trace_file;  // opened first: what cannot be written shall not cost an answer
+  if (!flags.trace.empty()) trace_file.emplace(flags.trace);
   InferSetup setup = set_up(flags, std::move(model), context, 1, 0);
   Engine& engine = *setup.engine;
   const Tokenizer& tokenizer = tokenizer_of(*setup.model);
@@ -63,6 +66,7 @@ int run_generate(const InferFlags& flags) {
   const bool stream = flags.output == InferFlags::Output::kText;
   std::string answer;
   std::vector<TokenId> ids;
+  std::size_t decoded = 0;  // steps after the prompt
   std::string stop = "length";
   const Nanos start = setup.timeline->now();
   std::span<const float> logits = engine.run(prompt, LogitsRows::kLast);
@@ -88,10 +92,14 @@ int run_generate(const InferFlags& flags) {
     }
     const TokenId last[] = {next};
     next = sampler.sample(engine.run(last, LogitsRows::kLast));
+    ++decoded;
   }
   const double decode_ns = to_ns(setup.timeline->now() - decode_start);
-  const std::size_t decoded = ids.empty() ? 0 : ids.size() - (stop == "length" ? 1 : 0);
-  if (!flags.trace.empty()) write_file(flags.trace, to_chrome_json(trace));
+  if (trace_file) {
+    const std::string text = to_chrome_json(trace);
+    trace_file->write(text.data(), text.size());
+    trace_file->commit();
+  }
   if (stream) {
     std::cout << "\n";
     log_note((setup.emulated ? "[emulated times] " : "") + std::string("prompt ") +

@@ -101,12 +101,13 @@ int fail(ExitCode code, const std::string& message) {
 int run(int argc, char** argv) {
   CLI::App app("Runs a language model on the CPU, GPU and NPU together, divided as hetero-tune found best.");
   app.get_formatter()->column_width(34);
+  app.set_version_flag("--version", HETERO_VERSION);
   InferFlags flags;
   add_flags(app, flags);
   try {
     app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& help) {
-    return app.exit(help);
+  } catch (const CLI::Success& request) {  // --help, --version
+    return app.exit(request);
   } catch (const CLI::ParseError& error) {
     return fail(ExitCode::kUsage, std::string(error.what()) + "; see hetero-infer --help");
   }

@@ -167,6 +167,10 @@ InferSetup set_up(const InferFlags& flags, std::unique_ptr<Model> model, std::in
   for (const auto& device : setup.devices) {
     borrowed.push_back(device.get());
     setup.emulated = setup.emulated || device->facts().emulated;
+    if (!device->facts().computes && flags.bench.empty()) {
+      log_warning("device '" + device->facts().id + "' computes no numbers: the answer means nothing; add " +
+                  "'?compute=reference' to its name");
+    }
   }
   const bool outdated = choice.source == PlanSource::kTuned && !still_valid(*choice.plan, setup.devices);
   if (outdated) choice.plan.reset();

@@ -38,6 +38,7 @@ struct DeviceFacts {
       standard_sizes;               // static devices: the row counts for which graphs exist, ascending; empty: any
   std::int64_t feature_align = 32;  // shares of output features are multiples of this
   bool emulated = false;            // its times come from a profile: never shown as measured
+  bool computes = true;             // false: it only takes its time, and results are meaningless
   std::vector<Waiter> waiters = {Waiter::kPoll};  // those that make sense here
 };
 

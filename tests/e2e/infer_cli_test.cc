@@ -69,6 +69,19 @@ TEST_F(InferCli, BenchOnAnEmulatedDeviceSaysSo) {
   EXPECT_EQ(rows[0]["emulated"], true);
 }
 
+TEST_F(InferCli, AnAnswerOfADeviceWithoutNumbersIsWarnedOf) {
+  const std::vector<std::string> prompt = {"-p", "hello", "-n", "1", "--plan", "none", "--devices"};
+  const auto warned = [&](const std::string& device) {
+    std::vector<std::string> arguments = prompt;
+    arguments.push_back(device);
+    const Finished run = infer(arguments);
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    return run.err.find("means nothing") != std::string::npos;
+  };
+  EXPECT_TRUE(warned("sim:test-npu/npu"));
+  EXPECT_FALSE(warned("sim:test-npu/npu?compute=reference"));
+}
+
 TEST_F(InferCli, LogitsAreAnArrayOfTokensByVocabulary) {
   const std::string path = folder_.file("logits.npy");
   const Finished run = infer({"-p", "abcdefg", "--logits-out", path, "--devices", "cpu:0"});
@@ -116,6 +129,8 @@ TEST_F(InferCli, GenerationStopsWhereTheContextEnds) {
   EXPECT_LE(answer["ids"].size(), 7U);
   EXPECT_TRUE(answer["stop"] == "context" || answer["stop"] == "end_of_turn") << answer;
 }
+
+TEST_F(InferCli, SaysItsVersion) { EXPECT_NE(infer({"--version"}).out.find('.'), std::string::npos); }
 
 TEST_F(InferCli, TheTraceIsJson) {
   const std::string path = folder_.file("trace.json");

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "tests/e2e/program.h"
 
@@ -27,6 +28,47 @@ TEST(TuneFiles, ADatabaseThatIsNotThereIsMadeByMeasuringOnly) {
   expect_refused(folder, 3, {"show", "--db", db});
   expect_refused(folder, 2, {"measure", "--model", kShape, "--budget", "0s", "--db", db});
   expect_refused(folder, 2, {"measure", "--model", kShape, "--budget", "60", "--db", db});
+}
+
+TEST(TuneFiles, ADeviceThatIsNotThereMakesNoDatabase) {
+  const TemporaryFolder folder;
+  expect_refused(folder, 3, {"measure", "--model", kShape, "--devices", "abacus:0", "--db", folder.file("no.db")});
+  expect_refused(folder, 3, {"measure", "--model", kShape, "--devices", "cpu:99", "--db", folder.file("no.db")});
+}
+
+std::string output_of(const std::vector<std::string>& arguments) {
+  const Finished run = run_program(HETERO_TUNE, arguments);
+  EXPECT_EQ(run.exit_code, 0) << arguments[0] << ": " << run.err;
+  return run.out;
+}
+
+TEST(TuneFiles, WhatWasImportedIsShownAndExported) {
+  const TemporaryFolder folder;
+  const std::string db = folder.file("new.db");
+  const std::string profile = folder.file("profile.json");
+  write_file(profile, contents(HETERO_SOURCE "/profiles/devices/test-npu.json"));
+  const std::vector<std::string> simulate = {"simulate",   "--shape", kShape,   "--prompt", "32",
+                                             "--generate", "1",       "--json", "--profile"};
+  const auto simulated = [&](const std::string& from) {
+    std::vector<std::string> arguments = simulate;
+    arguments.push_back(from);
+    return nlohmann::json::parse(output_of(arguments));
+  };
+  const std::string plan = folder.file("plan.json");
+  write_file(plan, simulated(profile)["plan"].dump());
+
+  output_of({"import", profile, "--db", db});
+  output_of({"import", plan, "--db", db});
+  const std::string shown = output_of({"show", "--db", db});
+  EXPECT_NE(shown.find("plan for"), std::string::npos) << shown;
+  EXPECT_EQ(nlohmann::json::parse(output_of({"export", "--model", kShape, "--db", db})),
+            nlohmann::json::parse(contents(plan)));
+
+  const std::string exported = folder.file("exported.json");
+  output_of({"export", "--what", "profile", "--db", db, "--out", exported});
+  EXPECT_EQ(simulated(exported)["prefill"]["ttft_ms"], simulated("test-npu")["prefill"]["ttft_ms"]);
+  expect_refused(folder, 4, {"export", "--what", "profile", "--devices", "cpu:0", "--db", db});
+  expect_refused(folder, 2, {"export", "--what", "shape", "--db", db});
 }
 
 TEST(TuneFiles, OutputThatCannotBeWrittenIsAnError) {

@@ -72,7 +72,7 @@ void print(const Plan& plan, const Solution& solution) {
         const bool rejected = bucket->verdict && !bucket->verdict->adopted;
         std::printf("    The solver chooses '%s'%s.\n", words(*by_solver).c_str(),
                     rejected ? "; the gate did not adopt a division"
-                             : " with what is known today; 'hetero-tune solve' plans anew");
+                             : " with what is known today; 'hetero-tune run' plans anew");
       }
       std::printf("    %s\n", because(e.candidates, *by_solver).c_str());
     }

@@ -56,6 +56,13 @@ double budget_seconds(const TuneFlags& flags) {
   return seconds;
 }
 
+// A device that is not there makes no database and no run.
+std::unique_ptr<Store> open_store_for_devices(const TuneFlags& flags) {
+  RealTimeline timeline;
+  open_wanted(flags, timeline);
+  return open_store(flags, StoreAccess::kReadWrite);
+}
+
 // One tuning session: the devices are opened anew for every stage, since they keep every weight they have packed.
 class Tuning {
  public:
@@ -63,7 +70,7 @@ class Tuning {
       : flags_(flags),
         shape_(shape),
         budget_seconds_(budget_seconds(flags)),
-        store_(open_store(flags, StoreAccess::kReadWrite)),
+        store_(open_store_for_devices(flags)),
         run_(store_->begin_run(run_info(flags, fingerprint(shape)))) {
     store_->put_shape(shape_);
   }

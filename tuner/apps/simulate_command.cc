@@ -107,10 +107,13 @@ int run_simulate(const TuneFlags& flags) {
     std::printf("simulated: %s on %s\n", shape.name.c_str(), scenario.system.title.c_str());
     std::printf("prefill %lld tokens: %.1f tok/s, first token after %s (%s)\n", static_cast<long long>(flags.prompt),
                 prefill_rate, format_duration_ns(run.prefill.total_ns).c_str(), counts_text(prefill_counts).c_str());
-    std::printf("decode: %.2f tok/s, %s a token (%s)\n\n", decode_rate, format_duration_ns(tpot_ns).c_str(),
-                counts_text(decode_counts).c_str());
+    if (flags.generate > 0) {
+      std::printf("decode: %.2f tok/s, %s a token (%s)\n", decode_rate, format_duration_ns(tpot_ns).c_str(),
+                  counts_text(decode_counts).c_str());
+    }
+    std::printf("\n");
     print_phase("prefill", run.prefill, devices);
-    print_phase("decode", run.decode, devices);
+    if (flags.generate > 0) print_phase("decode", run.decode, devices);
     print_plan(run.plan);
     return 0;
   }

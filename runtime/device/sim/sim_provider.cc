@@ -115,6 +115,7 @@ DeviceFacts facts_of(const DeviceSpec& spec, const SystemProfile& system, const 
   facts.driver = manner + " from profile " + system.name;
   facts.family_fingerprint = fingerprint_text("sim|" + profile.device);
   facts.exact_fingerprint = exact_fingerprint(system, profile, options.compute);
+  facts.computes = options.compute == SimCompute::kReference;
   if (options.host_core && !timeline.is_virtual()) facts.cores = {*options.host_core};
   facts.memory_bytes = profile.memory_bytes;
   facts.standard_sizes = profile.standard_sizes;
