@@ -202,6 +202,35 @@ std::vector<Store::ProfileRow> Store::profiles() const {
   return rows;
 }
 
+void Store::put_kernel_choice(RunId run, const KernelChoice& choice) {
+  state_->db
+      ->prepare(
+          "INSERT INTO kernel_choice (run_id, family_fingerprint, variant, revision, subject, params, best_ns, "
+          "default_ns) VALUES (:run, :family_fingerprint, :variant, :revision, :subject, :params, :best_ns, "
+          ":default_ns)")
+      .bind(":run", run)
+      .bind(":family_fingerprint", choice.family_fingerprint)
+      .bind(":variant", choice.variant)
+      .bind(":revision", std::int64_t{choice.revision})
+      .bind(":subject", choice.subject)
+      .bind(":params", nlohmann::json(choice.params).dump())
+      .bind(":best_ns", choice.best_ns)
+      .bind(":default_ns", choice.default_ns)
+      .run();
+}
+
+std::vector<KernelChoice> Store::kernel_choices() const {
+  Statement select = state_->db->prepare(
+      "SELECT family_fingerprint, variant, revision, subject, params, best_ns, default_ns FROM current_kernel_choice "
+      "ORDER BY id");
+  std::vector<KernelChoice> choices;
+  while (select.step()) {
+    choices.push_back({select.text(0), select.text(1), static_cast<int>(select.integer(2)), select.text(3),
+                       params_from(select.text(4)), select.real(5), select.real(6)});
+  }
+  return choices;
+}
+
 void Store::put_plan(RunId run, const Plan& plan) {
   state_->db
       ->prepare(

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "profiles/device_profile.h"
+#include "profiles/kernel_choice.h"
 #include "profiles/measurement.h"
 #include "profiles/model_shape.h"
 #include "profiles/plan.h"
@@ -60,6 +61,9 @@ class Store {
   };
   // All that are in force, the latest last.
   std::vector<ProfileRow> profiles() const;
+  void put_kernel_choice(RunId run, const KernelChoice& choice);
+  // All that are in force (one for each family, variant and revision), the latest last.
+  std::vector<KernelChoice> kernel_choices() const;
   void put_plan(RunId run, const Plan& plan);
   // The latest plan for this model on exactly these devices (any order).
   std::optional<Plan> plan(const std::string& model_fingerprint, const std::vector<std::string>& devices) const;

@@ -101,7 +101,7 @@ int run_generate(const InferFlags& flags) {
     trace_file->commit();
   }
   if (stream) {
-    std::cout << "\n";
+    std::cout << "\n" << std::flush;  // before what stderr says of it
     log_note((setup.emulated ? "[emulated times] " : "") + std::string("prompt ") +
              rate_text(prompt.size(), prefill_ns) + (decoded > 0 ? "; answer " + rate_text(decoded, decode_ns) : "") +
              "; plan " + std::string(name_of(setup.source)));

@@ -161,6 +161,8 @@ InferSetup set_up(const InferFlags& flags, std::unique_ptr<Model> model, std::in
   DeviceContext device_context;
   device_context.timeline = setup.timeline.get();
   device_context.kernels.worst = flags.precision == "f32" ? ToleranceClass::kF32 : ToleranceClass::kQ8;
+  const std::unique_ptr<Store> store = flags.plan == "none" ? nullptr : open_store(flags);
+  if (store != nullptr) device_context.tuned = tuned_kernels(store->kernel_choices());
   device_context.cache_dir = program_cache();
   setup.devices = open_devices(choice.specs, device_context);
   std::vector<Device*> borrowed;
@@ -195,7 +197,7 @@ InferSetup set_up(const InferFlags& flags, std::unique_ptr<Model> model, std::in
   }
   setup.plan = *choice.plan;
   setup.source = choice.source;
-  if (const std::unique_ptr<Store> store = flags.plan == "none" ? nullptr : open_store(flags); store != nullptr) {
+  if (store != nullptr) {
     std::vector<DeviceProfile> profiles;
     for (const auto& device : setup.devices) {
       if (auto p = store->profile(device->facts().id, device->facts().exact_fingerprint)) profiles.push_back(*p);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/catalogue.h"
+#include "profiles/kernel_choice.h"
 #include "runtime/device/arena.h"
 #include "runtime/device/segment.h"
 #include "runtime/device/timeline.h"
@@ -63,6 +64,8 @@ class Device {
   virtual std::unique_ptr<PreparedSegment> prepare(const Segment& segment) = 0;
   // In submission order on this device. `prepared` and the ticket's device outlive the ticket.
   virtual std::unique_ptr<Ticket> submit(PreparedSegment& prepared, const Bindings& bindings) = 0;
+  // The catalogue row that computes such an op here; null where there is none (graphs, emulation, a refusal).
+  virtual const KernelVariant* kernel_for(const OpDesc&) const { return nullptr; }
   // Bytes held for packed weights.
   virtual std::uint64_t weight_bytes() const = 0;
 };
@@ -97,8 +100,8 @@ std::string core_list_text(const std::vector<int>& cores);           // "0-1.4";
 struct DeviceContext {
   Timeline* timeline = nullptr;  // never null
   KernelRequest kernels;
-  std::map<std::string, ParamValues> tuned;  // by variant id; absent: the defaults
-  std::string cache_dir;                     // for compiled programs; empty: none
+  TunedKernels tuned;     // parameters that a search found
+  std::string cache_dir;  // for compiled programs; empty: none
 };
 
 class DeviceProvider {

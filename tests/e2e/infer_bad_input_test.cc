@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "profiles/plan.h"
-#include "tests/e2e/program.h"
+#include "tests/support/program.h"
 #include "tests/runtime/model/gguf_writer.h"
 
 namespace hetero::test {

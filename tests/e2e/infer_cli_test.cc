@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "tests/e2e/program.h"
+#include "tests/support/program.h"
 #include "tests/runtime/model/gguf_writer.h"
 
 namespace hetero::test {

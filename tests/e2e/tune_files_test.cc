@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "tests/e2e/program.h"
+#include "tests/support/program.h"
 
 namespace hetero::test {
 namespace {

@@ -275,6 +275,26 @@ TEST_F(StoreTest, SamplesAndStatusesOfARun) {
   EXPECT_EQ(counts[2].samples, 1);
 }
 
+TEST_F(StoreTest, TheLatestChoiceOfAKernelIsInForce) {
+  const auto store = Store::open(path_, StoreAccess::kReadWrite);
+  const RunId run = store->begin_run({});
+  KernelChoice choice{"family", "matmul.opencl.gemm", 1, "matmul m=64", {{"chunk", 64}, {"rows_block", 32}}, 10, 12};
+  store->put_kernel_choice(run, choice);
+  choice.params["chunk"] = 128;
+  store->put_kernel_choice(run, choice);
+  choice.revision = 2;
+  store->put_kernel_choice(run, choice);
+  const std::vector<KernelChoice> all = store->kernel_choices();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].revision, 1);
+  EXPECT_EQ(all[0].params.at("chunk"), 128);
+  EXPECT_EQ(all[0].subject, "matmul m=64");
+  EXPECT_EQ(all[0].best_ns, 10);
+  EXPECT_EQ(all[0].default_ns, 12);
+  EXPECT_EQ(all[1].revision, 2);
+  EXPECT_EQ(sql(path_, "UPDATE kernel_choice SET best_ns = 1"), "append only");
+}
+
 TEST_F(StoreTest, NoRowIsEverChanged) {
   {
     const auto store = Store::open(path_, StoreAccess::kReadWrite);
@@ -290,7 +310,7 @@ TEST_F(StoreTest, MakesItsFolderAndOpensAgain) {
   Store::open(deep, StoreAccess::kReadWrite)->begin_run({});
   EXPECT_EQ(Store::open(deep, StoreAccess::kReadOnly)->runs().size(), 2u);
   EXPECT_EQ(sql(deep, "PRAGMA journal_mode"), "wal");
-  EXPECT_EQ(sql(deep, "PRAGMA user_version"), "1");
+  EXPECT_EQ(sql(deep, "PRAGMA user_version"), "2");
   expect_error(ExitCode::kEnvironment, "there is no database", [&] { Store::open(path_, StoreAccess::kReadOnly); });
   EXPECT_FALSE(fs::exists(path_));
 }

@@ -42,6 +42,8 @@ void add_search_flags(CLI::App& search, TuneFlags& flags) {
       ->capture_default_str();
   search.add_option("--seed", flags.search.seed, "of the strategy")->capture_default_str();
   search.add_option("--timeout", flags.search.timeout, "for one configuration, with its unit")->capture_default_str();
+  search.add_flag("--keep", flags.search.keep, "store what wins: devices are opened with it from then on");
+  search.add_option("--db", flags.database, "profile database, for --keep");
   search.add_option("-o,--out", flags.file, "T4 results file (default: stdout); what it holds is not measured again");
 }
 

@@ -21,6 +21,7 @@ struct SearchFlags {
   std::uint64_t seed = 1;
   std::string op;
   std::string variant;
+  bool keep = false;                  // search: store what wins
   std::string timeout = "30s";        // of one configuration
   std::vector<std::string> values;    // "tile=2,4,8": instead of the catalogue's
   std::vector<std::string> settings;  // search-trial: "tile=4"

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "tuner/apps/kernel_choice.h"
 #include "tuner/apps/table.h"
 #include "tuner/apps/tune_common.h"
 
@@ -11,6 +12,7 @@ namespace {
 struct Shown {
   std::vector<Store::RunRow> runs;
   std::vector<DeviceProfile> profiles;
+  std::vector<KernelChoice> kernels;
   std::vector<std::pair<std::string, Plan>> plans;  // model name, plan
   std::int64_t samples = 0;
 };
@@ -20,6 +22,7 @@ Shown collect(const Store& store) {
   shown.runs = store.runs();
   shown.samples = store.sample_count();
   for (Store::ProfileRow& row : store.profiles()) shown.profiles.push_back(std::move(row.profile));
+  shown.kernels = store.kernel_choices();
   for (Store::PlanRow& row : store.plans()) {
     const std::optional<ModelShape> shape = store.shape(row.plan.model_fingerprint);
     const std::string model = shape && !shape->name.empty() ? shape->name : row.plan.model_fingerprint;
@@ -56,6 +59,9 @@ void print_tables(const Shown& shown) {
   }
   std::printf("%s\n", profiles.text().c_str());
 
+  for (const KernelChoice& choice : shown.kernels) std::printf("%s\n", words(choice).c_str());
+  if (!shown.kernels.empty()) std::printf("\n");
+
   for (const auto& [model, plan] : shown.plans) {
     std::printf("plan for %s on %s\n\n", model.c_str(), devices_of(plan).c_str());
     print_plan(plan);
@@ -87,6 +93,16 @@ int run_show(const TuneFlags& flags) {
                                 {"load_average", r.info.load_average}});
   }
   document["profiles"] = nlohmann::ordered_json::parse(to_json(SystemProfile{"measured", "", shown.profiles}));
+  document["kernels"] = nlohmann::ordered_json::array();
+  for (const KernelChoice& c : shown.kernels) {
+    document["kernels"].push_back({{"variant", c.variant},
+                                   {"revision", c.revision},
+                                   {"family_fingerprint", c.family_fingerprint},
+                                   {"subject", c.subject},
+                                   {"params", c.params},
+                                   {"best_ns", c.best_ns},
+                                   {"default_ns", c.default_ns}});
+  }
   document["plans"] = nlohmann::ordered_json::array();
   for (const auto& [model, plan] : shown.plans) {
     document["plans"].push_back({{"model", model}, {"plan", nlohmann::ordered_json::parse(to_json(plan))}});

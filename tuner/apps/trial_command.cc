@@ -61,7 +61,7 @@ int run_search_trial(const TuneFlags& flags) {
   DeviceContext context;
   context.timeline = &timeline;
   context.kernels.forced_id = flags.search.variant;
-  context.tuned[flags.search.variant] = params_from(flags.search.settings);
+  context.tuned[""][flags.search.variant] = params_from(flags.search.settings);
   context.cache_dir = flags.search.cache_folder;
   const std::vector<std::unique_ptr<Device>> devices = open_devices(parse_device_list(flags.devices), context);
   if (devices.size() != 1) throw usage_error("a search runs on one device", "name one with --device");

@@ -92,9 +92,11 @@ std::vector<DeviceSpec> wanted_devices(const TuneFlags& flags) {
   return specs;
 }
 
-std::vector<std::unique_ptr<Device>> open_wanted(const TuneFlags& flags, Timeline& timeline) {
+std::vector<std::unique_ptr<Device>> open_wanted(const TuneFlags& flags, Timeline& timeline,
+                                                 const TunedKernels& tuned) {
   DeviceContext context;
   context.timeline = &timeline;
+  context.tuned = tuned;
   context.cache_dir = cache_folder();
   return open_devices(wanted_devices(flags), context);
 }

@@ -60,7 +60,7 @@ SystemProfile load_system(const std::string& profile);
 
 // The devices of the flags, or the default ones. Throws environment_error when there are none.
 std::vector<DeviceSpec> wanted_devices(const TuneFlags& flags);
-std::vector<std::unique_ptr<Device>> open_wanted(const TuneFlags& flags, Timeline& timeline);
+std::vector<std::unique_ptr<Device>> open_wanted(const TuneFlags& flags, Timeline& timeline, const TunedKernels& tuned);
 
 std::string database_path(const TuneFlags& flags);
 // kReadOnly: throws environment_error when there is no file, naming the command that makes it.

@@ -54,6 +54,14 @@ Applicability CpuDevice::supports(const Segment& segment) const {
   return {};
 }
 
+const KernelVariant* CpuDevice::kernel_for(const OpDesc& op) const {
+  try {
+    return &choose(family_, op, hardware_, request_);
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
 std::unique_ptr<PreparedSegment> CpuDevice::prepare(const Segment& segment) {
   const Nanos start = timeline_.now();
   auto prepared = std::make_unique<Prepared>();

@@ -212,6 +212,14 @@ Applicability OpenClDevice::supports(const Segment& segment) const {
   return {};
 }
 
+const KernelVariant* OpenClDevice::kernel_for(const OpDesc& op) const {
+  try {
+    return &choose(KernelFamily::kOpenCl, op, hardware_, request_);
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
 void OpenClDevice::attach(Arena& arena) {
   host_arena_ = &arena;
   arena_ = std::make_unique<ClArena>(context_.get(), arena, wanted_sharing_);
@@ -247,9 +255,7 @@ cl_mem OpenClDevice::constants_for(const Op& op, const ClPacking& packing) {
 
 void OpenClDevice::make_step(const Op& op, Step& step) {
   const KernelVariant& variant = choose(KernelFamily::kOpenCl, op.desc, hardware_, request_);
-  const auto tuned = tuned_.find(variant.id);
-  const ParamValues params = tuned != tuned_.end() ? tuned->second : default_params(variant);
-  const ClOp cl_op{op.desc, op.constants, params};
+  const ClOp cl_op{op.desc, op.constants, params_for(tuned_, facts_.family_fingerprint, variant)};
   const ClKernel& kernel = *variant.cl;
   cl_program program = programs_->get(source_text(kernel), "-cl-std=CL1.2 " + kernel.options(cl_op));
   cl_int status = CL_SUCCESS;

@@ -31,6 +31,7 @@ class OpenClDevice final : public Device {
 
   const DeviceFacts& facts() const override { return facts_; }
   Applicability supports(const Segment& segment) const override;
+  const KernelVariant* kernel_for(const OpDesc& op) const override;
   void attach(Arena& arena) override;
   std::unique_ptr<PreparedSegment> prepare(const Segment& segment) override;
   std::unique_ptr<Ticket> submit(PreparedSegment& prepared, const Bindings& bindings) override;
@@ -58,7 +59,7 @@ class OpenClDevice final : public Device {
   DeviceFacts facts_;
   HardwareFacts hardware_;
   KernelRequest request_;
-  std::map<std::string, ParamValues> tuned_;
+  TunedKernels tuned_;
   Timeline& timeline_;
   bool host_memory_;  // the device reads the host's memory directly
   ArenaSharing wanted_sharing_;

@@ -147,11 +147,11 @@ class OpenClProvider final : public DeviceProvider {
     facts.name = root.name;
     facts.driver = root.driver;
     facts.family_fingerprint = fingerprint_text(root.name + "|" + root.driver);
-    facts.exact_fingerprint =
-        fingerprint_text(root.name + "|" + root.driver + "|" + std::to_string(root.compute_units) + "|" +
-                         (facts.cores.empty() ? "" : core_list_text(facts.cores)) + "|" +
-                         (options.sharing == ArenaSharing::kStaged ? "staged" : "shared") +
-                         (options.doorbell ? "" : "|no doorbell") + "|" + kernel_identity(chosen.kernels));
+    facts.exact_fingerprint = fingerprint_text(
+        root.name + "|" + root.driver + "|" + std::to_string(root.compute_units) + "|" +
+        (facts.cores.empty() ? "" : core_list_text(facts.cores)) + "|" +
+        (options.sharing == ArenaSharing::kStaged ? "staged" : "shared") + (options.doorbell ? "" : "|no doorbell") +
+        "|" + kernel_identity(chosen.kernels) + "|" + identity_of(chosen.tuned, facts.family_fingerprint));
     facts.memory_bytes = root.memory_bytes;
     facts.submit_mode = SubmitMode::kAsynchronous;
     // A host that polls on the device's own cores takes them from it.

@@ -1,79 +1,52 @@
 // hetero-tune replay and search as programs. The search tests need an OpenCL device on the processor (PoCL) and are
 // skipped without one; what kills a compiler or hangs a kernel there is real.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
 #include <string>
 
+#include "tests/support/program.h"
 #include "tuner/search/recording.h"
 
 namespace hetero {
 namespace {
 
-struct Outcome {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
+using test::Finished;
 
-std::string slurp(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-std::string temporary(const std::string& name) {
-  return testing::TempDir() + "search-cli-" + std::to_string(getpid()) + "-" + name;
-}
-
-Outcome tune(const std::string& arguments) {
-  const std::string base = temporary("run");
-  const std::string command = std::string(HETERO_TUNE) + " " + arguments + " >" + base + ".out 2>" + base + ".err";
-  const int status = std::system(command.c_str());
-  Outcome outcome{WIFEXITED(status) ? WEXITSTATUS(status) : -1, slurp(base + ".out"), slurp(base + ".err")};
-  std::remove((base + ".out").c_str());
-  std::remove((base + ".err").c_str());
-  return outcome;
-}
+Finished tune(const std::string& arguments) { return test::run_line(HETERO_TUNE, arguments); }
 
 void expect_refused(const std::string& arguments, int code) {
-  const Outcome outcome = tune(arguments);
-  EXPECT_EQ(outcome.code, code) << arguments << "\n" << outcome.err;
-  EXPECT_EQ(outcome.out, "") << arguments;
-  EXPECT_EQ(outcome.err.rfind("error: ", 0), 0U) << arguments << "\n" << outcome.err;
-  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << arguments << "\n" << outcome.err;
+  const Finished run = tune(arguments);
+  EXPECT_EQ(run.exit_code, code) << arguments << "\n" << run.err;
+  EXPECT_EQ(run.out, "") << arguments;
+  EXPECT_EQ(run.err.rfind("error: ", 0), 0U) << arguments << "\n" << run.err;
+  EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << arguments << "\n" << run.err;
 }
 
 const std::string kSpace = SEARCH_DATA "gemm_q8.json";
 const std::string kOp = "--op 'matmul m=32 n=64 k=64 w=q4_0 a=f32' --device opencl:0@1 ";
 
 TEST(ReplayCli, PrintsTheCurveNextToRandomSearch) {
-  const Outcome text = tune("replay --space " + kSpace + " --strategy guided,local --seeds 20");
-  EXPECT_EQ(text.code, 0) << text.err;
+  const Finished text = tune("replay --space " + kSpace + " --strategy guided,local --seeds 20");
+  EXPECT_EQ(text.exit_code, 0) << text.err;
   for (const char* word : {"guided", "local", "random", "of the optimum", "within 5 %"}) {
     EXPECT_NE(text.out.find(word), std::string::npos) << word << "\n" << text.out;
   }
   const std::string arguments = "replay --space " + kSpace + " --strategy guided --seeds 20 --json";
-  const Outcome json = tune(arguments);
-  EXPECT_EQ(json.code, 0) << json.err;
+  const Finished json = tune(arguments);
+  EXPECT_EQ(json.exit_code, 0) << json.err;
   EXPECT_NE(json.out.find("\"ratio_to_random\""), std::string::npos);
   EXPECT_EQ(json.out, tune(arguments).out);
 }
 
 TEST(ReplayCli, RefusesWhatItCannotUse) {
-  const std::string path = temporary("damaged.json");
-  std::ofstream(path) << slurp(kSpace).substr(0, 1000);
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("damaged.json");
+  test::write_file(path, test::contents(kSpace).substr(0, 1000));
   expect_refused("replay --space " + path, 4);
-  std::ofstream(path) << "{\"results\": [";
+  test::write_file(path, "{\"results\": [");
   expect_refused("replay --space " + path, 4);
-  std::remove(path.c_str());
   expect_refused("replay --space /nonexistent.json", 3);
   expect_refused("replay --space " + kSpace + " --strategy clairvoyant", 2);
   expect_refused("replay --space " + kSpace + " --seeds 0", 2);
@@ -97,27 +70,26 @@ TEST(SearchCli, RefusesWhatMakesNoSense) {
 class SearchOnADevice : public testing::Test {
  protected:
   void SetUp() override {
-    const Outcome devices = tune("devices");
+    const Finished devices = tune("devices");
     if (devices.out.find("opencl:0 ") == std::string::npos) GTEST_SKIP() << "there is no OpenCL device";
     if (sysconf(_SC_NPROCESSORS_ONLN) < 2) GTEST_SKIP() << "opencl:0@1 needs two cores";
-    file_ = temporary("space.json");
   }
-  void TearDown() override { std::remove(file_.c_str()); }
-  RecordedSearch result() const { return recording_from_json(slurp(file_), file_); }
+  RecordedSearch result() const { return recording_from_json(test::contents(file_), file_); }
 
-  std::string file_;
+  test::TemporaryFolder folder_;
+  const std::string file_ = folder_.file("space.json");
 };
 
 TEST_F(SearchOnADevice, RecordsEverythingAndGoesOn) {
   const std::string arguments =
       "search " + kOp + "--variant matmul.opencl.gemm --values rows_block=32,64 --values chunk=64,128 --rounds 3 -o " +
       file_;
-  const Outcome part = tune(arguments + " --strategy random --evaluations 2");
-  ASSERT_EQ(part.code, 0) << part.err;
+  const Finished part = tune(arguments + " --strategy random --evaluations 2");
+  ASSERT_EQ(part.exit_code, 0) << part.err;
   EXPECT_EQ(result().rows.size(), 2U);
   const std::string first = t4_json(result());
-  const Outcome whole = tune(arguments + " --strategy exhaustive");
-  ASSERT_EQ(whole.code, 0) << whole.err;
+  const Finished whole = tune(arguments + " --strategy exhaustive");
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
   const RecordedSearch r = result();
   ASSERT_EQ(r.rows.size(), 4U);
   for (const RecordedRow& row : r.rows) {
@@ -133,14 +105,24 @@ TEST_F(SearchOnADevice, RecordsEverythingAndGoesOn) {
       4);
 }
 
+TEST_F(SearchOnADevice, WhatWinsIsKept) {
+  const std::string db = " --db " + folder_.file("p.db");
+  const Finished search = tune("search " + kOp + "--variant matmul.opencl.gemm --evaluations 3 --rounds 3 --keep" + db +
+                               " -o " + file_);
+  ASSERT_EQ(search.exit_code, 0) << search.err;
+  const Finished shown = tune("show" + db);
+  EXPECT_NE(shown.out.find("matmul.opencl.gemm: chunk="), std::string::npos) << shown.out;
+  expect_refused("search " + kOp + "--variant matmul.opencl.gemm --values chunk=64 --keep" + db, 2);
+}
+
 // A chunk of 16 columns makes the kernel's loop step by nothing: it never ends. An absurd block of rows needs more
 // private memory than a thread has.
 TEST_F(SearchOnADevice, OutlivesHangsAndCrashes) {
-  const Outcome outcome = tune("search " + kOp +
+  const Finished outcome = tune("search " + kOp +
                                "--variant matmul.opencl.gemm --values rows_block=64,4194304 --values chunk=16,128 "
                                "--rounds 1 --timeout 5s --strategy exhaustive -o " +
                                file_);
-  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const RecordedSearch r = result();
   ASSERT_EQ(r.rows.size(), 4U);
   for (const RecordedRow& row : r.rows) {

@@ -1,4 +1,4 @@
-#include "tests/e2e/program.h"
+#include "tests/support/program.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -92,6 +92,10 @@ void write_file(const std::string& path, const std::string& bytes) {
   if (!file.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush()) {
     throw std::runtime_error("cannot write " + path);
   }
+}
+
+Finished run_line(const std::string& program, const std::string& arguments) {
+  return run_program("/bin/sh", {"-c", "exec \"$0\" " + arguments, program});
 }
 
 }  // namespace hetero::test

@@ -39,6 +39,9 @@ struct Surroundings {
 Finished run_program(const std::string& program, const std::vector<std::string>& arguments,
                      const Surroundings& surroundings = {});
 
+// The same with arguments as one would type them: "show --db 'my file.db'".
+Finished run_line(const std::string& program, const std::string& arguments);
+
 std::string contents(const std::string& path);
 void write_file(const std::string& path, const std::string& bytes);
 

@@ -1,0 +1,68 @@
+#include "tuner/apps/kernel_choice.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "tuner/measure/measure.h"
+
+namespace hetero {
+namespace {
+
+constexpr int kPairs = 3;
+constexpr double kWorthChanging = 0.97;  // of the default's time
+
+}  // namespace
+
+std::vector<SearchTask> search_tasks(const ModelShape& shape, const Device& device,
+                                     const std::vector<KernelChoice>& known) {
+  std::vector<SearchTask> tasks;
+  const auto done = [&](const KernelVariant& variant) {
+    const auto task = [&](const SearchTask& t) { return t.variant == &variant; };
+    const auto choice = [&](const KernelChoice& c) {
+      return c.family_fingerprint == device.facts().family_fingerprint && c.variant == variant.id &&
+             c.revision == variant.revision;
+    };
+    return std::any_of(tasks.begin(), tasks.end(), task) || std::any_of(known.begin(), known.end(), choice);
+  };
+  for (const Subject& subject : subjects_for(shape, {&device.facts()}, {})) {
+    if (subject.kind != SampleKind::kOp) continue;
+    const OpDesc op = parse_op_desc(subject.subject);
+    const KernelVariant* const variant = device.kernel_for(op);
+    if (variant == nullptr || variant->params.empty() || done(*variant)) continue;
+    tasks.push_back({op, variant});
+  }
+  return tasks;
+}
+
+std::optional<KernelChoice> decide(const KernelSearch& search, const OpDesc& op, const KernelVariant& variant,
+                                   const std::string& family_fingerprint) {
+  const RecordedRow* const best = search.best();
+  const RecordedRow* const standard = search.standard();
+  if (best == nullptr || standard == nullptr) return std::nullopt;
+  KernelChoice choice;
+  choice.family_fingerprint = family_fingerprint;
+  choice.variant = variant.id;
+  choice.revision = variant.revision;
+  choice.subject = canonical_text(op);
+  choice.params = search.params_of(standard->config);
+  choice.best_ns = choice.default_ns = standard->result.value * 1e6;
+  if (best == standard) return choice;
+  const std::optional<KernelSearch::Duel> duel = search.duel(best->config, standard->config, kPairs);
+  if (!duel) return std::nullopt;
+  choice.best_ns = choice.default_ns = duel->b_ns;
+  if (duel->a_ns <= kWorthChanging * duel->b_ns) {
+    choice.params = search.params_of(best->config);
+    choice.best_ns = duel->a_ns;
+  }
+  return choice;
+}
+
+std::string words(const KernelChoice& choice) {
+  std::string text = choice.variant + ":";
+  for (const auto& [name, value] : choice.params) text += " " + name + "=" + std::to_string(value);
+  char ratio[64];
+  std::snprintf(ratio, sizeof ratio, ", %.2fx of the default's time", choice.best_ns / choice.default_ns);
+  return text + (choice.best_ns < choice.default_ns ? ratio : " (the default)");
+}
+
+}  // namespace hetero

@@ -1,0 +1,237 @@
+#include "tuner/apps/tuning.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <tuple>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/progress.h"
+#include "runtime/llm/engine.h"
+#include "tuner/apps/interrupt.h"
+#include "tuner/fit/fit.h"
+#include "tuner/gate/gate.h"
+
+namespace hetero {
+namespace {
+
+// Of the budget, for kernels that were never searched. A search that has time for a few configurations only is luck.
+constexpr double kSearchPart = 0.25;
+constexpr double kLeastSearchSeconds = 15;
+constexpr double kSecondsPerConfiguration = 2;  // where there are too few of them to fill that
+// A gate that cannot finish a single bucket is none: it gets this much even where the budget has been spent.
+constexpr double kLeastGateSeconds = 5;
+constexpr std::int64_t kRoomToDecode = 128;
+
+std::vector<Device*> pointers(const std::vector<std::unique_ptr<Device>>& devices) {
+  std::vector<Device*> list;
+  for (const auto& device : devices) list.push_back(device.get());
+  return list;
+}
+
+// Of every status: what a device refused counts too.
+std::vector<Sample> samples_of(const Store& store, const DeviceFacts& facts) {
+  std::vector<Sample> samples = store.samples({facts.exact_fingerprint, std::nullopt, std::nullopt, false});
+  std::erase_if(samples, [&](const Sample& s) { return s.device != facts.id; });
+  return samples;
+}
+
+double least_seconds(const KernelVariant& variant) {
+  double configurations = 1;
+  for (const ParamSpec& param : variant.params) configurations *= static_cast<double>(param.values.size());
+  return std::min(kLeastSearchSeconds, kSecondsPerConfiguration * configurations);
+}
+
+// Checked before anything is opened: a wrong flag makes no database.
+double budget_seconds(const TuneFlags& flags) {
+  const double seconds = to_ns(parse_duration(flags.budget)) / 1e9;
+  if (seconds <= 0) throw usage_error("--budget must be more than nothing", "for example --budget 60s");
+  return seconds;
+}
+
+// A device that is not there makes no database and no run.
+std::unique_ptr<Store> open_store_for_devices(const TuneFlags& flags) {
+  RealTimeline timeline;
+  open_wanted(flags, timeline, {});
+  return open_store(flags, StoreAccess::kReadWrite);
+}
+
+}  // namespace
+
+Tuning::Tuning(const TuneFlags& flags, const ModelShape& shape)
+    : flags_(flags),
+      shape_(shape),
+      budget_seconds_(budget_seconds(flags)),
+      store_(open_store_for_devices(flags)),
+      run_(store_->begin_run(run_info(flags, fingerprint(shape)))) {
+  store_->put_shape(shape_);
+}
+
+Tuning::~Tuning() {
+  if (ended_) return;
+  try {
+    store_->end_run(run_, "failed");
+  } catch (const Error&) {
+    // The error that is under way says more than this one would.
+  }
+}
+
+bool Tuning::search_kernels() {
+  std::vector<Search> searches = open_searches();
+  if (searches.empty()) return true;
+  double least = 0;
+  for (const Search& s : searches) least += least_seconds(*s.task.variant);
+  const double all_seconds = kSearchPart * budget_seconds_;
+  if (all_seconds < least) {
+    log_note(std::to_string(searches.size()) + " kernels run with their default parameters; --budget " +
+             std::to_string(std::lround(std::ceil(least / kSearchPart))) + "s and more searches for better ones");
+    return true;
+  }
+  Progress progress("kernel parameters");
+  for (std::size_t i = 0; i < searches.size() && !interrupted(); ++i) {
+    const auto& [device, family, task] = searches[i];
+    // What one leaves over, the others have.
+    const double spent = to_ns(timeline_.now()) / 1e9;
+    KernelSearchOptions options;
+    options.seconds = std::max(1.0, (all_seconds - spent) / static_cast<double>(searches.size() - i));
+    KernelSearch search(task.op, device, *task.variant, options);
+    search.progress = [&](double, const std::string& now, double) {
+      const double seconds = to_ns(timeline_.now()) / 1e9;
+      progress.update(seconds / all_seconds, task.variant->id + " on " + device + ": " + now, all_seconds - seconds);
+    };
+    search.run();
+    const std::optional<KernelChoice> choice = decide(search, task.op, *task.variant, family);
+    if (!choice) continue;
+    store_->put_kernel_choice(run_, *choice);
+    log_note(words(*choice));
+  }
+  if (!interrupted()) return true;
+  end("interrupted");
+  return false;
+}
+
+bool Tuning::measure(double part) {
+  const std::vector<std::unique_ptr<Device>> devices = opened();
+  MeasureOptions options;
+  options.budget_seconds = std::max(0.0, part * budget_seconds_ - to_ns(timeline_.now()) / 1e9);
+  options.rounds = flags_.rounds;
+  options.context = std::min<std::int64_t>(options.context, std::max<std::int64_t>(1, shape_.max_context));
+  std::erase_if(options.buckets, [&](std::int64_t m) { return m > options.context; });
+  std::vector<const DeviceFacts*> facts;
+  for (const auto& device : devices) facts.push_back(&device->facts());
+  std::vector<Subject> subjects = subjects_for(shape_, facts, options);
+  const int resumed = resume(subjects, devices);
+  if (resumed > 0) log_note("going on with " + std::to_string(resumed) + " samples from " + database_path(flags_));
+
+  Progress progress("measuring");
+  MeasureHooks hooks;
+  hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
+  hooks.progress = [&](const MeasureProgress& p) { progress.update(p.fraction, p.now, p.seconds_left); };
+  hooks.stop = interrupted;
+  outcome_ = hetero::measure(std::move(subjects), pointers(devices), timeline_, options, hooks);
+  if (outcome_ != MeasureOutcome::kInterrupted) return true;
+  end("interrupted");
+  return false;
+}
+
+void Tuning::fit() {
+  const std::vector<std::unique_ptr<Device>> devices = opened();
+  for (const auto& device : devices) {
+    profiles_.push_back(hetero::fit(device->facts(), samples_of(*store_, device->facts())));
+    store_->put_profile(run_, profiles_.back());
+  }
+}
+
+void Tuning::load_profiles() {
+  const std::vector<std::unique_ptr<Device>> devices = opened();
+  for (const auto& device : devices) {
+    const DeviceFacts& facts = device->facts();
+    std::optional<DeviceProfile> profile = store_->profile(facts.id, facts.exact_fingerprint);
+    if (!profile) {
+      throw input_error("there is no profile of '" + facts.id + "' as it is now",
+                        "run 'hetero-tune run' or 'hetero-tune fit'");
+    }
+    profiles_.push_back(std::move(*profile));
+  }
+}
+
+void Tuning::solve() {
+  std::vector<SolveDevice> devices;
+  for (const DeviceProfile& profile : profiles_) devices.push_back(solve_device(profile));
+  SolveOptions options;
+  std::erase_if(options.buckets, [&](std::int64_t m) { return m > shape_.max_context; });
+  plan_ = hetero::solve(shape_, CostModel(profiles_), devices, options).plan;
+  // The plan was made for all of them, also for one that it leaves idle: under this list it is found again.
+  for (const DeviceProfile& profile : profiles_) {
+    if (std::find(plan_.devices.begin(), plan_.devices.end(), profile.device) == plan_.devices.end()) {
+      plan_.devices.push_back(profile.device);
+    }
+    plan_.device_fingerprints[profile.device] = profile.exact_fingerprint;
+  }
+}
+
+void Tuning::gate(const Model& model) {
+  const std::vector<std::unique_ptr<Device>> devices = opened();
+  const CostModel costs(profiles_);
+  EngineOptions engine_options;
+  std::int64_t largest = 1;
+  for (const PlanBucket& bucket : plan_.buckets) largest = std::max(largest, bucket.tokens);
+  engine_options.context = std::min(std::max<std::int64_t>(1, shape_.max_context), largest + kRoomToDecode);
+  engine_options.max_rows = std::min(largest, engine_options.context);
+  Engine engine(model.graph(), timeline_, pointers(devices), plan_, engine_options, &costs);
+
+  Progress progress("gate");
+  GateOptions options;
+  const Nanos begin = timeline_.now();
+  options.budget_seconds = std::max(kLeastGateSeconds, budget_seconds_ - to_ns(begin) / 1e9);
+  GateHooks hooks;
+  hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
+  hooks.progress = [&](double fraction, const std::string& now) {
+    progress.update(fraction, now, options.budget_seconds - to_ns(timeline_.now() - begin) / 1e9);
+  };
+  hooks.stop = interrupted;
+  plan_ = hetero::gate(engine, plan_, options, hooks);
+  if (!interrupted()) store_->put_plan(run_, plan_);
+}
+
+void Tuning::end(const std::string& outcome) {
+  store_->end_run(run_, outcome);
+  ended_ = true;
+}
+std::vector<std::unique_ptr<Device>> Tuning::opened() {
+  return open_wanted(flags_, timeline_, tuned_kernels(store_->kernel_choices()));
+}
+
+// Devices of one family share what is found.
+std::vector<Tuning::Search> Tuning::open_searches() {
+  std::vector<Search> searches;
+  for (const auto& device : opened()) {
+    const std::string& family = device->facts().family_fingerprint;
+    for (SearchTask& task : search_tasks(shape_, *device, store_->kernel_choices())) {
+      const bool planned = std::any_of(searches.begin(), searches.end(), [&](const Search& s) {
+        return s.family == family && s.task.variant == task.variant;
+      });
+      if (!planned) searches.push_back({device->facts().id, family, task});
+    }
+  }
+  return searches;
+}
+
+int Tuning::resume(std::vector<Subject>& subjects, const std::vector<std::unique_ptr<Device>>& devices) const {
+  std::map<std::tuple<SampleKind, std::string, std::string, std::string>, int> have;
+  for (const auto& device : devices) {
+    for (const Sample& s : samples_of(*store_, device->facts())) {
+      if (s.status == SampleStatus::kOk) ++have[{s.kind, s.device, s.subject, s.active_with}];
+    }
+  }
+  int found = 0;
+  for (Subject& s : subjects) {
+    s.have = have[{s.kind, s.device, s.subject, s.active_with}];
+    found += s.have;
+  }
+  return found;
+}
+
+}  // namespace hetero

@@ -1,0 +1,67 @@
+// One tuning session: the stages of hetero-tune run, one after another. Each stores what it finds, and begins with what
+// is stored. The devices are opened anew for every stage, since they keep every weight they have packed. One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "profiles/store/store.h"
+#include "runtime/device/device.h"
+#include "runtime/device/timeline.h"
+#include "runtime/model/model.h"
+#include "tuner/apps/kernel_choice.h"
+#include "tuner/apps/tune_common.h"
+#include "tuner/measure/measure.h"
+
+namespace hetero {
+
+class Tuning {
+ public:
+  // Opens a run in the database. Throws usage_error for a wrong budget and environment_error for devices that are not
+  // there, both before anything is made. `flags` and `shape` outlive it.
+  Tuning(const TuneFlags& flags, const ModelShape& shape);
+  ~Tuning();  // a run that was not ended has failed
+  Tuning(const Tuning&) = delete;
+  Tuning& operator=(const Tuning&) = delete;
+
+  // Parameters for kernels that have none yet, as far as the budget allows. False: interrupted, and the run is closed.
+  bool search_kernels();
+  // Until `part` of the budget is spent. False: interrupted, and the run is closed.
+  bool measure(double part);
+  void fit();
+  // Instead of fit(): the profiles that are stored for the devices as they are now.
+  void load_profiles();
+  void solve();
+  void gate(const Model& model);
+  void end(const std::string& outcome);
+
+  const Plan& plan() const { return plan_; }
+  const std::vector<DeviceProfile>& profiles() const { return profiles_; }
+  std::string outcome_name() const { return outcome_ == MeasureOutcome::kBudgetSpent ? "budget" : "done"; }
+
+ private:
+  struct Search {
+    std::string device;
+    std::string family;
+    SearchTask task;
+  };
+
+  std::vector<std::unique_ptr<Device>> opened();
+  std::vector<Search> open_searches();
+  // Counts what the store has already; the number of samples found.
+  int resume(std::vector<Subject>& subjects, const std::vector<std::unique_ptr<Device>>& devices) const;
+
+  const TuneFlags& flags_;
+  const ModelShape& shape_;
+  double budget_seconds_;
+  std::unique_ptr<Store> store_;
+  RunId run_;
+  bool ended_ = false;
+  RealTimeline timeline_;
+  std::vector<DeviceProfile> profiles_;
+  Plan plan_;
+  MeasureOutcome outcome_ = MeasureOutcome::kComplete;
+};
+
+}  // namespace hetero
