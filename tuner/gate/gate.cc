@@ -59,7 +59,12 @@ class Gate {
       report(static_cast<double>(i) / static_cast<double>(order.size()), label_of(bucket));
       const double left = options_.budget_seconds - to_ns(timeline_.now() - begin) / 1e9;
       if (left <= 0 || stopped()) continue;
-      judge(bucket, left / static_cast<double>(order.size() - i));
+      judge(bucket, label_of(bucket), left / static_cast<double>(order.size() - i));
+    }
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const double left = options_.budget_seconds - to_ns(timeline_.now() - begin) / 1e9;
+      if (left <= 0 || stopped()) break;
+      retry(result_.buckets[order[i]], left / static_cast<double>(order.size() - i));
     }
     // No harm: what has not won does not run.
     for (PlanBucket& bucket : result_.buckets) {
@@ -97,7 +102,8 @@ class Gate {
   // The bucket as the only one of its phase, so that a smaller number of rows is run under it too.
   Plan plan_of(const PlanBucket& bucket) const {
     Plan plan = result_;
-    std::erase_if(plan.buckets, [&](const PlanBucket& b) { return b.phase == bucket.phase && !(b == bucket); });
+    std::erase_if(plan.buckets, [&](const PlanBucket& b) { return b.phase == bucket.phase; });
+    plan.buckets.push_back(bucket);
     return plan;
   }
   Plan single_plan(const std::string& device) const {
@@ -136,7 +142,8 @@ class Gate {
     return *std::min_element(singles.begin(), singles.end(), faster);
   }
 
-  void judge(PlanBucket& bucket, double seconds) {
+  // `name` of the bucket in samples.
+  void judge(PlanBucket& bucket, const std::string& name, double seconds) {
     const Nanos begin = timeline_.now();
     const auto spent = [&] { return to_ns(timeline_.now() - begin) / 1e9; };
     const std::int64_t all_rows = bucket.phase == Phase::kDecode ? 1 : std::min(bucket.tokens, engine_.context());
@@ -171,7 +178,7 @@ class Gate {
       timer.warm(candidate);
       const PairResult pairs =
           timer.pairs(candidate, alone, options_.pairs, [&] { return spent() > seconds || stopped(); });
-      store(bucket, rows, single.device, pairs);
+      store(bucket, name, rows, single.device, pairs);
       verdict.plan_over_single = pairs.ratio;
       verdict.noise = pairs.noise;
       verdict.adopted = pairs.ratio < 1 - pairs.noise;
@@ -181,6 +188,36 @@ class Gate {
     }
     if (!verdict.adopted) put_single(bucket, single.device);
     bucket.verdict = verdict;
+  }
+
+  // The adopted prefill bucket whose length is the nearest by ratio; null when none was adopted.
+  const PlanBucket* nearest_adopted(const PlanBucket& bucket) const {
+    const auto distance = [&](const PlanBucket& b) {
+      return std::abs(std::log(static_cast<double>(b.tokens) / static_cast<double>(bucket.tokens)));
+    };
+    const PlanBucket* nearest = nullptr;
+    for (const PlanBucket& b : result_.buckets) {
+      const bool adopted = b.phase == Phase::kPrefill && b.verdict && b.verdict->adopted;
+      if (adopted && (nearest == nullptr || distance(b) < distance(*nearest))) nearest = &b;
+    }
+    return nearest;
+  }
+
+  // A prompt length whose division lost has another chance with what won for its neighbour: the prediction was wrong,
+  // or the machine was disturbed while it was judged.
+  void retry(PlanBucket& bucket, double seconds) {
+    if (bucket.phase != Phase::kPrefill || !bucket.verdict || bucket.verdict->adopted) return;
+    const PlanBucket* const neighbour = nearest_adopted(bucket);
+    if (neighbour == nullptr) return;
+    report(1, label_of(bucket) + " as " + label_of(*neighbour));
+    PlanBucket again = bucket;
+    again.blocks = neighbour->blocks;
+    again.predicted_ns = 0;
+    again.verdict.reset();
+    judge(again, label_of(bucket) + " again", seconds);
+    if (!again.verdict || !again.verdict->adopted) return;
+    again.verdict->reason += "; divided as " + label_of(*neighbour);
+    bucket = std::move(again);
   }
 
   static std::string sentence(const PlanBucket::Verdict& v, const PlanBucket& bucket, std::int64_t rows,
@@ -219,7 +256,8 @@ class Gate {
     return result_.devices.front();
   }
 
-  void store(const PlanBucket& bucket, std::int64_t rows, const std::string& single, const PairResult& pairs) const {
+  void store(const PlanBucket& bucket, const std::string& name, std::int64_t rows, const std::string& single,
+             const PairResult& pairs) const {
     if (!hooks_.store) return;
     std::string others;
     for (const std::string& id : result_.devices) {
@@ -244,8 +282,8 @@ class Gate {
       samples.push_back(std::move(s));
     };
     for (std::size_t i = 0; i < pairs.first_ns.size(); ++i) {
-      add(predicted, label_of(bucket) + " plan", result_.devices.front(), others, pairs.first_ns[i], i);
-      add(false, label_of(bucket) + " single", single, "", pairs.second_ns[i], i);
+      add(predicted, name + " plan", result_.devices.front(), others, pairs.first_ns[i], i);
+      add(false, name + " single", single, "", pairs.second_ns[i], i);
     }
     hooks_.store(samples);
   }

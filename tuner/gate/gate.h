@@ -25,7 +25,8 @@ struct GateHooks {
 };
 
 // Returns the plan with a verdict in every bucket that was judged; where the candidate did not win, the bucket's blocks
-// are replaced by the best single device's. The engine's plan is changed meanwhile and is the returned plan at the end.
+// are replaced by the best single device's, or by the neighbouring prompt length's where those win. The engine's plan
+// is changed meanwhile and is the returned plan at the end.
 Plan gate(Engine& engine, const Plan& candidate, const GateOptions& options, const GateHooks& hooks);
 
 }  // namespace hetero

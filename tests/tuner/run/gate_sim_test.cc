@@ -102,6 +102,30 @@ TEST_F(GateSim, RefusesAPlanThatIsSlower) {
   }
 }
 
+TEST_F(GateSim, WhatLostIsTriedWithTheDivisionOfItsNeighbour) {
+  Plan candidate = divided(0.5);
+  for (std::size_t i = 0; i < candidate.buckets.size(); ++i) {
+    if (candidate.buckets[i].phase != Phase::kPrefill) continue;
+    PlanBucket shorter = candidate.buckets[i];
+    shorter.tokens = 16;
+    // From one device to the other and back: joins, and nothing at the same time.
+    for (std::size_t b = 0; b < candidate.buckets[i].blocks.size(); ++b) {
+      BlockPlan& block = candidate.buckets[i].blocks[b];
+      block.strategy = Strategy::kSingle;
+      block.features = {{ids_[b % 2], 1}};
+    }
+    candidate.buckets.push_back(shorter);
+    break;
+  }
+  const Plan result = judged(candidate);
+  const PlanBucket* const longer = bucket_for(result, Phase::kPrefill, 32);
+  ASSERT_EQ(longer->tokens, 32);
+  ASSERT_TRUE(longer->verdict.has_value());
+  EXPECT_TRUE(longer->verdict->adopted) << longer->verdict->reason;
+  EXPECT_NE(longer->verdict->reason.find("divided as prefill 16"), std::string::npos) << longer->verdict->reason;
+  EXPECT_EQ(longer->blocks, bucket_for(result, Phase::kPrefill, 16)->blocks);
+}
+
 TEST_F(GateSim, WhatWasNotJudgedRunsOnOneDevice) {
   GateHooks hooks;
   hooks.stop = [] { return true; };
