@@ -89,6 +89,7 @@ class CommandLine {
         ->check(CLI::Range(2, 256))
         ->capture_default_str();
     simulate->add_option("--plan", flags.plan, "run this plan (a document) instead of solving");
+    simulate->add_option("--faults", flags.faults, "inject what this document says");
     simulate->add_option("--trace", flags.trace, "write a Chrome/Perfetto trace here");
   }
 

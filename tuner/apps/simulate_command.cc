@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "tuner/apps/simulate_lanes.h"
 #include "tuner/apps/simulate_run.h"
 #include "tuner/apps/simulate_scenario.h"
@@ -95,6 +96,10 @@ int run_simulate(const TuneFlags& flags) {
   const SimulatedRun run = run_scenario(scenario, shape, given, flags.prompt, flags.generate,
                                         flags.trace.empty() ? KeepTrace::kNo : KeepTrace::kAll);
   if (!flags.trace.empty()) write_file(flags.trace, to_chrome_json(run.trace));
+  if (run.failure) {
+    throw environment_error(*run.failure, flags.trace.empty() ? "--trace FILE keeps what happened until then"
+                                                              : "'" + flags.trace + "' has what happened until then");
+  }
 
   std::vector<std::string> devices;
   for (const DeviceUse& use : run.prefill.devices) devices.push_back(use.device);

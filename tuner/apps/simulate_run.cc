@@ -1,8 +1,13 @@
 #include "tuner/apps/simulate_run.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
+#include <utility>
 
+#include "base/error.h"
 #include "runtime/device/sim/sim_provider.h"
+#include "runtime/device/sim/sim_system.h"
 #include "runtime/llm/engine.h"
 #include "runtime/model/decoder_graph.h"
 
@@ -43,6 +48,52 @@ class Simulation {
     options.max_rows = scenario.steps.front();
     engine_.emplace(graph, timeline_, pointers, plan, options, &costs);
     engine_->set_trace(&trace_);
+    for (const Fault& fault : scenario_.faults) {
+      SimDevice& device = device_of(fault);
+      if (fault.kind == FaultKind::kCompileFailure) limits_[&device].failing_graph = fault.graph;
+      if (fault.kind == FaultKind::kOutOfMemory) limits_[&device].weight_bytes = fault.bytes;
+    }
+    for (const auto& [device, limits] : limits_) device->set_limits(limits);
+  }
+
+  // From now on, the prompt is there.
+  void start_faults() {
+    SimSystem& shared = SimSystem::on(timeline_, scenario_.system.name, nullptr);
+    for (const Fault& fault : scenario_.faults) {
+      const std::string profile = profile_of(fault);
+      const auto at = [&](double ns, std::function<void()> change) {
+        timeline_.schedule(timeline_.now() + nanos_from(ns), std::move(change));
+      };
+      const auto marked = [this, &fault, id = device_of(fault).facts().id] { mark(fault, id); };
+      if (fault.kind == FaultKind::kSlow) {
+        at(fault.from_ns, [&shared, profile, marked, factor = fault.factor] {
+          marked();
+          shared.slow_down(profile, factor);
+        });
+        if (fault.for_ns > 0) {
+          at(fault.from_ns + fault.for_ns,
+             [&shared, profile, factor = fault.factor] { shared.slow_down(profile, 1 / factor); });
+        }
+      } else if (fault.kind == FaultKind::kLost) {
+        at(fault.from_ns, [&shared, profile, marked] {
+          marked();
+          shared.lose(profile);
+        });
+      }
+    }
+  }
+
+  // After an Error: the limits that devices have run into. What was under way ended there.
+  void close_after_failure() {
+    for (Span& span : trace_.spans) {
+      if (span.end_ns == 0) span.start_ns = span.end_ns = to_ns(timeline_.now());
+    }
+    for (const Fault& fault : scenario_.faults) {
+      const SimDevice& device = device_of(fault);
+      const bool hit = (fault.kind == FaultKind::kCompileFailure && device.compile_failed()) ||
+                       (fault.kind == FaultKind::kOutOfMemory && device.out_of_memory());
+      if (hit) mark(fault, device.facts().id);
+    }
   }
 
   // Graphs are made and weights packed before the prompt is there. The time that takes.
@@ -76,6 +127,23 @@ class Simulation {
   Trace take_trace() { return std::move(trace_); }
 
  private:
+  SimDevice& device_of(const Fault& fault) const {
+    for (std::size_t d = 0; d < devices_.size(); ++d) {
+      if (scenario_.devices[d] == fault.device) return *devices_[d];
+    }
+    throw input_error("a fault names device '" + fault.device + "', which takes no part");
+  }
+  // The device's name in its system.
+  std::string profile_of(const Fault& fault) const {
+    for (const DeviceProfile& p : scenario_.system.devices) {
+      if (short_name(p.device) == fault.device) return p.device;
+    }
+    return fault.device;
+  }
+  void mark(const Fault& fault, const std::string& device) {
+    if (keep_ == KeepTrace::kAll) trace_.marks.push_back({to_ns(timeline_.now()), device, words(fault)});
+  }
+
   std::vector<double> bytes_until_now() const {
     std::vector<double> bytes;
     for (const auto& device : devices_) bytes.push_back(device->streamed_bytes());
@@ -100,6 +168,7 @@ class Simulation {
   KeepTrace keep_;
   VirtualTimeline timeline_;
   std::vector<std::unique_ptr<SimDevice>> devices_;
+  std::map<SimDevice*, SimDevice::Limits> limits_;
   std::optional<Engine> engine_;
   Trace trace_;
 };
@@ -124,10 +193,17 @@ SimulatedRun run_scenario(const Scenario& scenario, const ModelShape& shape, con
   SimulatedRun run;
   run.plan = plan ? *plan : solved(scenario, shape, costs, prompt, generate);
   Simulation simulation(scenario, graph, run.plan, costs, prompt + generate, keep);
-  run.compile_ns = simulation.warm_up();
-  simulation.run(prompt, run.prefill);
-  run.prefill.total_ns += scenario.graph_generation_ns;
-  for (std::int64_t i = 0; i < generate; ++i) simulation.run(1, run.decode);
+  try {
+    run.compile_ns = simulation.warm_up();
+    simulation.start_faults();
+    simulation.run(prompt, run.prefill);
+    run.prefill.total_ns += scenario.graph_generation_ns;
+    for (std::int64_t i = 0; i < generate; ++i) simulation.run(1, run.decode);
+  } catch (const Error& error) {
+    if (scenario.faults.empty()) throw;
+    simulation.close_after_failure();
+    run.failure = error.what();
+  }
   run.prefill.energy_j = energy_of(run.prefill, costs);
   run.decode.energy_j = energy_of(run.decode, costs);
   if (keep == KeepTrace::kAll) run.trace = simulation.take_trace();

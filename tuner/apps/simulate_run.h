@@ -38,6 +38,8 @@ struct SimulatedRun {
   PhaseRun decode;
   double compile_ns = 0;  // time for graphs before the prompt arrives: not in any phase
   Trace trace;            // empty unless it was asked for
+  // An injected fault that ended it: the phases hold what was done until then.
+  std::optional<std::string> failure;
 };
 
 // `plan`: run this one; none: solve. Throws input_error when the plan does not fit the devices.

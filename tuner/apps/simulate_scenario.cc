@@ -195,6 +195,15 @@ Scenario make_scenario(const TuneFlags& flags) {
     }
     scenario.profiles.push_back(in_plans(p, scenario.system.name));
   }
+  if (!flags.faults.empty()) {
+    scenario.faults = faults_from_json(read_file(flags.faults));
+    for (const Fault& fault : scenario.faults) {
+      if (std::find(scenario.devices.begin(), scenario.devices.end(), fault.device) == scenario.devices.end()) {
+        throw input_error("'" + flags.faults + "' names device '" + fault.device + "', which takes no part",
+                          "name one of --devices by its short name");
+      }
+    }
+  }
   return scenario;
 }
 

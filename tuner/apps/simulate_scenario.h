@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "profiles/device_profile.h"
+#include "profiles/fault_script.h"
 #include "profiles/plan.h"
 #include "tuner/apps/tune_common.h"
 
@@ -19,6 +20,7 @@ struct Scenario {
   std::vector<Strategy> strategies;     // beside single; empty: all
   int grid = 64;                        // candidate shares are multiples of 1/grid
   std::vector<std::int64_t> steps;      // rows of the prefill steps, in order: chunks of at most 1024
+  std::vector<Fault> faults;            // of the devices that take part
   double graph_generation_ns = 0;       // time for graphs that are made when the prompt is there
 };
 

@@ -127,6 +127,11 @@ void SimDevice::compile_once(const Segment& segment, PreparedSegment& prepared) 
     if (op.desc.kind == OpKind::kMatmul) weights += static_cast<double>(op.desc.n) * static_cast<double>(op.desc.k);
   }
   if (!graphs_.insert(std::move(graph)).second) return;
+  if (limits_.failing_graph == static_cast<int>(graphs_.size())) {
+    compile_failed_ = true;
+    throw environment_error("device '" + facts_.id + "' cannot compile its graph " + std::to_string(graphs_.size()) +
+                            " (an injected fault)");
+  }
   const Nanos start = timeline_.now();
   queue_->occupy_host(costs_->graph_compile(profile_id_, weights).median_ns);
   prepared.graph_compile_ns = to_ns(timeline_.now() - start);
@@ -139,6 +144,11 @@ void SimDevice::count_weights(const Segment& segment) {
     if (!weights_.insert({slice.weight.data, slice.n0, slice.n1, slice.k0, slice.k1}).second) continue;
     weight_bytes_ +=
         static_cast<std::uint64_t>((slice.n1 - slice.n0) * row_bytes(slice.weight.type, slice.k1 - slice.k0));
+    if (limits_.weight_bytes > 0 && weight_bytes_ > limits_.weight_bytes) {
+      out_of_memory_ = true;
+      throw environment_error("device '" + facts_.id + "' has no memory for more than " +
+                              format_bytes(limits_.weight_bytes) + " of weights (an injected fault)");
+    }
   }
 }
 

@@ -38,6 +38,14 @@ class SimDevice final : public Device {
   // Bytes, in their stored format, of the distinct weight slices of prepared segments. Slices are told apart by
   // WeightView::data.
   std::uint64_t weight_bytes() const override { return weight_bytes_; }
+  // Its n-th graph (from 1) fails to compile; packing weights beyond so many bytes fails. 0: never.
+  struct Limits {
+    int failing_graph = 0;
+    std::uint64_t weight_bytes = 0;
+  };
+  void set_limits(const Limits& limits) { limits_ = limits; }
+  bool compile_failed() const { return compile_failed_; }
+  bool out_of_memory() const { return out_of_memory_; }
   // Bytes of weights and of KV cache that all submissions until now had to read, as streamed_bytes() counts them.
   double streamed_bytes() const { return streamed_bytes_; }
 
@@ -59,6 +67,9 @@ class SimDevice final : public Device {
   std::set<std::string> graphs_;  // compiled
   std::set<WeightKey> weights_;
   std::uint64_t weight_bytes_ = 0;
+  Limits limits_;
+  bool compile_failed_ = false;
+  bool out_of_memory_ = false;
   double streamed_bytes_ = 0;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error.h"
+
 namespace hetero {
 namespace {
 
@@ -15,7 +17,10 @@ class VirtualTicket final : public Ticket {
     Ticket* const self = this;
     timeline_.wait_any({&self, 1}, {});
   }
-  std::pair<Nanos, Nanos> interval() override { return {job_->start, job_->finish}; }
+  std::pair<Nanos, Nanos> interval() override {
+    if (!job_->failure.empty()) throw environment_error(job_->failure);
+    return {job_->start, job_->finish};
+  }
 
  private:
   VirtualTimeline& timeline_;
@@ -36,9 +41,39 @@ SimSystem& SimSystem::on(VirtualTimeline& timeline, const std::string& name, std
 std::shared_ptr<SimSystem::Job> SimSystem::push(const std::string& device, SimWork work) {
   auto job = std::make_shared<Job>();
   job->work = std::move(work);
-  lanes_[lane_of(device)].waiting.push_back(job);
+  Lane& lane = lanes_[lane_of(device)];
+  if (lane.lost) {
+    fail(*job, device);
+    return job;
+  }
+  lane.waiting.push_back(job);
   start_waiting();
   return job;
+}
+
+void SimSystem::slow_down(const std::string& device, double factor) {
+  lanes_[lane_of(device)].injected *= factor;
+  update_slowdowns();
+}
+
+void SimSystem::lose(const std::string& device) {
+  Lane& lane = lanes_[lane_of(device)];
+  lane.lost = true;
+  if (lane.running != nullptr) {
+    timeline_.cancel(lane.finish_event);
+    fail(*lane.running, device);
+    lane.running = nullptr;
+  }
+  for (const std::shared_ptr<Job>& job : lane.waiting) fail(*job, device);
+  lane.waiting.clear();
+  update_slowdowns();
+}
+
+void SimSystem::fail(Job& job, const std::string& device) const {
+  if (job.start == Nanos(0)) job.start = timeline_.now();
+  job.finish = timeline_.now();
+  job.seen = true;
+  job.failure = "device '" + device + "' was lost (an injected fault)";
 }
 
 std::size_t SimSystem::lane_of(const std::string& device) {
@@ -70,7 +105,8 @@ void SimSystem::update_slowdowns() {
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     Lane& lane = lanes_[i];
     if (lane.running == nullptr) continue;
-    const double slowdown = std::max(1.0, costs_->slowdown(lane.device, active, lane.running->work.phase));
+    const double slowdown =
+        std::max(1.0, costs_->slowdown(lane.device, active, lane.running->work.phase)) * lane.injected;
     if (slowdown == lane.slowdown) continue;
     if (lane.slowdown > 0) {
       lane.left_ns = std::max(0.0, lane.left_ns - to_ns(timeline_.now() - lane.settled) / lane.slowdown);

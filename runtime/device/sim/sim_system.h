@@ -23,7 +23,8 @@ class SimSystem {
     SimWork work;
     Nanos start{0};
     Nanos finish{0};
-    bool seen = false;  // the host knows that it is finished: the join's latency has passed, too
+    bool seen = false;    // the host knows that it is finished: the join's latency has passed, too
+    std::string failure;  // why it failed; empty: it did not
   };
 
   SimSystem(VirtualTimeline& timeline, std::shared_ptr<const CostModel> costs);
@@ -37,6 +38,11 @@ class SimSystem {
   // `device` as the profiles name it. May start the job at once.
   std::shared_ptr<Job> push(const std::string& device, SimWork work);
 
+  // From then on everything takes `factor` times as long on the device, beside other factors and slow-downs.
+  void slow_down(const std::string& device, double factor);
+  // What it has in its queue, and everything that comes later, fails.
+  void lose(const std::string& device);
+
  private:
   struct Lane {
     std::string device;
@@ -44,6 +50,8 @@ class SimSystem {
     std::shared_ptr<Job> running;  // null: idle
     double left_ns = 0;            // of `running`, as of `settled`
     double slowdown = 1;
+    double injected = 1;  // by slow_down()
+    bool lost = false;
     Nanos settled{0};
     VirtualTimeline::EventId finish_event = 0;
   };
@@ -52,6 +60,7 @@ class SimSystem {
   void update_slowdowns();
   void schedule_finish(std::size_t lane);
   void finish(std::size_t lane);
+  void fail(Job& job, const std::string& device) const;
 
   VirtualTimeline& timeline_;
   std::shared_ptr<const CostModel> costs_;

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "base/error.h"
+#include "runtime/device/sim/sim_system.h"
 #include "tests/runtime/sim/sim_fixture.h"
 
 namespace hetero {
@@ -119,6 +121,49 @@ TEST(SimSystem, DevicesThatAreActiveTogetherSlowEachOtherDown) {
   // that time and does the last 225 alone.
   EXPECT_EQ(interval_ns(*ticket_b), Interval(100, 1750));
   EXPECT_EQ(interval_ns(*ticket_a), Interval(50, 1975));
+}
+
+TEST(SimSystem, AnInjectedSlowDownCountsFromThenOnAndBesideContention) {
+  const SystemFile file(three_devices());
+  VirtualTimeline timeline;
+  const auto a = file.open("a", timeline);
+  SimSystem& system = SimSystem::on(timeline, file.path(), nullptr);
+  const auto on_a = a->prepare(matmul_segment(1, 10, 10));  // 1100 alone
+  const auto first = a->submit(*on_a, {});
+  timeline.schedule(Nanos(600), [&] { system.slow_down("made-up/a", 3); });
+  wait_for(timeline, *first);
+  EXPECT_EQ(interval_ns(*first), Interval(50, 600 + 3 * 550));
+  system.slow_down("made-up/a", 1.0 / 3);
+  const std::int64_t now = timeline.now().count();
+  const auto second = a->submit(*on_a, {});
+  wait_for(timeline, *second);
+  EXPECT_EQ(interval_ns(*second), Interval(now + 50, now + 50 + 1100));
+}
+
+TEST(SimSystem, ALostDeviceFailsWhatItHasAndWhatComes) {
+  const SystemFile file(three_devices());
+  VirtualTimeline timeline;
+  const auto a = file.open("a", timeline);
+  const auto b = file.open("b", timeline);
+  SimSystem& system = SimSystem::on(timeline, file.path(), nullptr);
+  const auto on_a = a->prepare(matmul_segment(1, 10, 10));
+  const auto on_b = b->prepare(matmul_segment(1, 10, 10));
+  const auto running = a->submit(*on_a, {});
+  const auto waiting = a->submit(*on_a, {});
+  const auto neighbour = b->submit(*on_b, {});
+  timeline.schedule(Nanos(500), [&] { system.lose("made-up/a"); });
+  wait_for(timeline, *running);
+  EXPECT_EQ(timeline.now().count(), 500);
+  EXPECT_TRUE(waiting->done());
+  EXPECT_THROW(running->interval(), Error);
+  EXPECT_THROW(waiting->interval(), Error);
+  const auto later = a->submit(*on_a, {});
+  EXPECT_TRUE(later->done());
+  EXPECT_THROW(later->interval(), Error);
+  // b was slowed 1.5 times from 150 to 500, and is alone since.
+  wait_for(timeline, *neighbour);
+  const auto [start, end] = interval_ns(*neighbour);
+  EXPECT_NEAR(static_cast<double>(end - start), 350 + (1100 - 350 / 1.5), 1);
 }
 
 TEST(SimSystem, ContentionFollowsThePhase) {

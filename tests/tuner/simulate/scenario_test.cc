@@ -157,6 +157,61 @@ TEST(Simulate, SpansOfASingleDeviceTakeWhatWasPredicted) {
   }
 }
 
+SimulatedRun run_with(const std::vector<Fault>& faults) {
+  TuneFlags flags = snapdragon();
+  flags.prompt = 64;
+  flags.generate = 4;
+  Scenario scenario = make_scenario(flags);
+  scenario.faults = faults;
+  return run_scenario(scenario, load_shape("smollm2-135m"), std::nullopt, flags.prompt, flags.generate,
+                      KeepTrace::kAll);
+}
+
+Fault fault(const std::string& device, FaultKind kind) {
+  Fault f;
+  f.device = device;
+  f.kind = kind;
+  return f;
+}
+
+TEST(Simulate, ASlowedDeviceMakesTheRunLongerAndIsMarked) {
+  const SimulatedRun quiet = run_with({});
+  Fault slow = fault("npu", FaultKind::kSlow);
+  slow.factor = 2;
+  const SimulatedRun slowed = run_with({slow});
+  EXPECT_FALSE(slowed.failure.has_value());
+  EXPECT_EQ(slowed.plan, quiet.plan) << "the plan does not know what will happen";
+  EXPECT_GT(slowed.prefill.total_ns, 1.5 * quiet.prefill.total_ns);
+  EXPECT_LT(slowed.prefill.total_ns, 2.01 * quiet.prefill.total_ns);
+  ASSERT_EQ(slowed.trace.marks.size(), 1U);
+  EXPECT_EQ(slowed.trace.marks[0].device, "sim:snapdragon-8-gen-3/npu");
+  EXPECT_EQ(slowed.trace.marks[0].label, "slowed 2x");
+
+  slow.for_ns = quiet.prefill.total_ns / 10;
+  const SimulatedRun for_a_while = run_with({slow});
+  EXPECT_LT(for_a_while.prefill.total_ns, 1.1 * quiet.prefill.total_ns);
+  EXPECT_GT(for_a_while.prefill.total_ns, quiet.prefill.total_ns);
+}
+
+TEST(Simulate, WhatEndsARunIsSaidAndMarked) {
+  Fault lost = fault("npu", FaultKind::kLost);
+  lost.from_ns = 1e6;
+  Fault compile = fault("npu", FaultKind::kCompileFailure);
+  compile.graph = 1;
+  Fault memory = fault("gpu", FaultKind::kOutOfMemory);
+  memory.bytes = 1 << 20;
+  for (const Fault& f : {lost, compile, memory}) {
+    const SimulatedRun result = run_with({f});
+    ASSERT_TRUE(result.failure.has_value()) << words(f);
+    EXPECT_NE(result.failure->find("injected"), std::string::npos) << *result.failure;
+    ASSERT_EQ(result.trace.marks.size(), 1U) << words(f);
+    EXPECT_EQ(result.trace.marks[0].label, words(f));
+    const Trace read = trace_from_chrome_json(to_chrome_json(result.trace));
+    ASSERT_EQ(read.marks.size(), 1U);
+    EXPECT_EQ(read.marks[0].device, result.trace.marks[0].device);
+  }
+}
+
 TEST(Simulate, EnergyIsPowerTimesBusyTime) {
   TuneFlags flags = snapdragon("gpu");
   flags.prompt = 32;
