@@ -24,18 +24,17 @@ class SegmentBuilder {
 
   void host_writes(const Region& region) { log_.record_write(region, AccessLog::kHost, -1); }
 
-  void add_task(int device, const std::string& label, const std::vector<Op>& ops) {
-    if (ops.empty()) return;
-    const std::set<int> needed = dependencies(device, ops);
-    for (const int segment : needed) {
-      const int other = segments_[static_cast<std::size_t>(segment)].device;
-      if (open_of(other) == segment) close(other);  // nothing more may delay it
-    }
-    if (!needed.empty() || open_of(device) < 0 || needs_another_graph(device, ops)) {
-      begin_segment(device, label, needed);
-    }
-    const int segment = open_of(device);
-    for (const Op& op : ops) append(device, segment, op);
+  struct Task {
+    int device = 0;
+    std::string label;
+    std::vector<Op> ops;
+  };
+
+  // The parts of one block. What any of them waits for is closed before the first is appended: a device's own part must
+  // not delay the others' input.
+  void add_block(const std::vector<Task>& tasks) {
+    for (const Task& task : tasks) close_all(dependencies(task.device, task.ops));
+    for (const Task& task : tasks) add_task(task.device, task.label, task.ops);
   }
 
   // The host reads `region` after the step.
@@ -49,6 +48,24 @@ class SegmentBuilder {
   std::vector<ScheduledSegment> take() { return std::move(segments_); }
 
  private:
+  void add_task(int device, const std::string& label, const std::vector<Op>& ops) {
+    const std::set<int> needed = dependencies(device, ops);
+    close_all(needed);  // a part may wait for another part of its block
+    if (!needed.empty() || open_of(device) < 0 || needs_another_graph(device, ops)) {
+      begin_segment(device, label, needed);
+    }
+    const int segment = open_of(device);
+    for (const Op& op : ops) append(device, segment, op);
+  }
+
+  // Nothing more may delay these segments.
+  void close_all(const std::set<int>& segments) {
+    for (const int segment : segments) {
+      const int device = segments_[static_cast<std::size_t>(segment)].device;
+      if (open_of(device) == segment) close(device);
+    }
+  }
+
   int& open_of(int device) { return open_[static_cast<std::size_t>(device)]; }
   void close(int device) { open_of(device) = -1; }
 
@@ -195,6 +212,7 @@ class ScheduleBuilder {
     const bool sums_pending = begins_with_norm && !residual_.partial_of.empty();
     std::vector<Region> summed;  // rows of the other copy that have been written
     std::set<int> partial_devices;
+    std::vector<SegmentBuilder::Task> tasks;
     for (const Part& part : parts) {
       context.part = part;
       context.residual = residual_;
@@ -217,8 +235,10 @@ class ScheduleBuilder {
       if (own.empty() && !(sums_pending && context.residual_in != arena_.private_residual(part.device))) continue;
       if (part.partial && !own.empty()) partial_devices.insert(part.device);
       ops.insert(ops.end(), own.begin(), own.end());
-      builder_.add_task(part.device, "L" + std::to_string(block.layer) + " " + std::string(name_of(block.kind)), ops);
+      if (ops.empty()) continue;
+      tasks.push_back({part.device, "L" + std::to_string(block.layer) + " " + std::string(name_of(block.kind)), ops});
     }
+    builder_.add_block(tasks);
     if (sums_pending) residual_ = {1 - residual_.copy, {}, residual_.generation};
     const bool adds_to_residual = block.kind == BlockKind::kAttentionOut || block.kind == BlockKind::kFfnOut;
     if (adds_to_residual && !partial_devices.empty()) {

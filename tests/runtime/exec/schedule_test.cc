@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "tests/runtime/exec/tiny_graph.h"
@@ -35,6 +36,33 @@ class ScheduleTest : public testing::Test {
   StepArena arena_;
   DeviceFacts a_, b_;
 };
+
+// Attention on a alone, then divided work: what b waits for must end before a's part of that work.
+TEST_F(ScheduleTest, ADevicesOwnPartDoesNotDelayTheInputOfTheOthers) {
+  PlanBucket bucket;
+  for (int k = 0; k < kBlockKinds; ++k) {
+    BlockPlan block;
+    block.block = static_cast<BlockKind>(k);
+    const bool whole = block.block == BlockKind::kAttentionIn || block.block == BlockKind::kAttention;
+    block.strategy = whole ? Strategy::kSingle : Strategy::kRows;
+    block.features = whole ? std::vector<Share>{{"a", 1}} : std::vector<Share>{{"a", 0.5}, {"b", 0.5}};
+    bucket.blocks.push_back(block);
+  }
+  const Schedule s = build_schedule(model_.graph(), arena_, bucket, 1, LogitsRows::kLast, {&a_, &b_});
+  int divided_after_attention = 0;
+  for (const ScheduledSegment& segment : s.segments) {
+    if (segment.device != 1) continue;
+    for (const int earlier : segment.waits_on) {
+      const std::vector<Op>& ops = s.segments[static_cast<std::size_t>(earlier)].segment.ops;
+      if (std::none_of(ops.begin(), ops.end(), [](const Op& op) { return op.desc.kind == OpKind::kAttention; }))
+        continue;
+      ++divided_after_attention;
+      EXPECT_EQ(ops.back().desc.kind, OpKind::kAttention)
+          << s.segments[static_cast<std::size_t>(earlier)].segment.label;
+    }
+  }
+  EXPECT_EQ(divided_after_attention, model_.graph().layers);
+}
 
 TEST_F(ScheduleTest, SingleIsOneSegmentWithoutJoins) {
   const Schedule s = schedule(Strategy::kSingle, 16);
