@@ -134,8 +134,8 @@ The CPU of this profile is coarse: its rate follows from one engine that runs on
 {third_device(simulator)}
 ## What a limit on the NPU's memory costs
 
-Llama-3-8B has 4.3 GiB of weights in this form. Weights that two phases divide differently are held twice, which is
-why decode changes before prefill does.
+Llama-3-8B has 4.3 GiB of weights in this form; weights that two phases divide differently are held as often as they
+differ. Under a limit the solver divides by features only, with one share for all blocks or for the feed-forward ones.
 
 {memory(simulator)}
 ## Which graph sizes are best

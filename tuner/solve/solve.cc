@@ -6,14 +6,13 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "tuner/solve/repair.h"
 #include "tuner/solve/step.h"
 
 namespace hetero {
 namespace {
 
 constexpr int kMostDevices = 8;  // sets of devices are enumerated: 2^8
-
-using Steps = std::vector<std::unique_ptr<StepSolution>>;  // decode first, then prefill by tokens
 
 SolveProblem problem_in_order(const ModelShape& shape, const CostModel& costs, std::vector<SolveDevice> devices) {
   SolveProblem problem;
@@ -50,117 +49,6 @@ void check_input(const ModelShape& shape, const CostModel& costs, const std::vec
   for (const std::int64_t tokens : options.buckets) {
     if (tokens < 1) throw usage_error("a prompt-length bucket is at least 1 token");
   }
-}
-
-std::vector<std::int64_t> prefill_buckets(const SolveOptions& options) {
-  std::vector<std::int64_t> buckets = options.buckets;
-  std::sort(buckets.begin(), buckets.end());
-  buckets.erase(std::unique(buckets.begin(), buckets.end()), buckets.end());
-  return buckets;
-}
-
-unsigned all_of(const SolveProblem& problem) { return (1U << problem.device_count()) - 1U; }
-
-bool possible(const Steps& steps) {
-  return std::all_of(steps.begin(), steps.end(), [](const auto& s) { return s->chain.total_ns < kImpossible; });
-}
-
-Placement placement_of(const SolveProblem& problem, const Steps& steps) {
-  Placement placement(problem);
-  for (const auto& step : steps) placement.add(placement_of(problem, *step));
-  return placement;
-}
-
-// How much slower than without a budget, summed over the buckets: the measure of a repair.
-double regret(const Steps& steps, const std::vector<double>& unlimited) {
-  double sum = 0;
-  for (std::size_t i = 0; i < steps.size(); ++i) sum += steps[i]->chain.total_ns / unlimited[i];
-  return sum;
-}
-
-Steps solve_prefill(const SolveProblem& problem, const SolveOptions& options, unsigned usable) {
-  Steps steps;
-  for (const std::int64_t tokens : prefill_buckets(options)) {
-    steps.push_back(solve_step(problem, options, Phase::kPrefill, tokens, usable));
-  }
-  return steps;
-}
-
-// Every bucket divides every block by these shares.
-Steps follow_everywhere(const SolveProblem& problem, const SolveOptions& options,
-                        const std::vector<std::vector<Share>>& features) {
-  Steps steps;
-  steps.push_back(follow_step(problem, options, Phase::kDecode, 1, features));
-  for (const std::int64_t tokens : prefill_buckets(options)) {
-    steps.push_back(follow_step(problem, options, Phase::kPrefill, tokens, features));
-  }
-  return steps;
-}
-
-std::vector<std::vector<Share>> shares_by_capacity(const SolveProblem& problem) {
-  double total = 0;
-  for (const SolveDevice& device : problem.devices) total += static_cast<double>(device.memory_bytes);
-  std::vector<Share> shares;
-  for (const SolveDevice& device : problem.devices) {
-    shares.push_back({device.id, static_cast<double>(device.memory_bytes) / total});
-  }
-  return std::vector<std::vector<Share>>(kBlockKinds, shares);
-}
-
-// Solutions within the memory budget, tried when the best one is not: each pair of device sets for prefill and for
-// decode (so every single device that holds the model is among them), and one division by capacity for all buckets,
-// which stores every weight once. The least regret wins; no plan above the budget is ever returned. Not searched: other
-// divisions that fit, so the result can be slower than the best one that fits.
-Steps repair(const SolveProblem& problem, const SolveOptions& options, const Steps& unlimited) {
-  std::vector<double> reference;
-  for (const auto& step : unlimited) reference.push_back(step->chain.total_ns);
-  Steps best;
-  double least = kImpossible;
-  unsigned best_decode = 0;
-  unsigned best_prefill = 0;
-  struct Bundle {
-    Steps steps;
-    std::unique_ptr<Placement> placement;
-    double regret = 0;
-  };
-  std::vector<Bundle> decode(all_of(problem) + 1U);
-  std::vector<Bundle> prefill(all_of(problem) + 1U);
-  const std::vector<double> decode_reference(reference.begin(), reference.begin() + 1);
-  const std::vector<double> prefill_reference(reference.begin() + 1, reference.end());
-  for (unsigned mask = 1; mask <= all_of(problem); ++mask) {
-    decode[mask].steps.push_back(solve_step(problem, options, Phase::kDecode, 1, mask));
-    prefill[mask].steps = solve_prefill(problem, options, mask);
-    for (Bundle* bundle : {&decode[mask], &prefill[mask]}) {
-      if (!possible(bundle->steps)) continue;
-      bundle->placement = std::make_unique<Placement>(placement_of(problem, bundle->steps));
-      bundle->regret = regret(bundle->steps, bundle == &decode[mask] ? decode_reference : prefill_reference);
-    }
-  }
-  for (unsigned d = 1; d <= all_of(problem); ++d) {
-    for (unsigned p = 1; p <= all_of(problem); ++p) {
-      if (decode[d].placement == nullptr || prefill[p].placement == nullptr) continue;
-      if (decode[d].regret + prefill[p].regret >= least) continue;
-      Placement both = *decode[d].placement;
-      both.add(*prefill[p].placement);
-      if (!both.fits()) continue;
-      least = decode[d].regret + prefill[p].regret;
-      best_decode = d;
-      best_prefill = p;
-    }
-  }
-  const bool every_limit_known = std::all_of(problem.devices.begin(), problem.devices.end(),
-                                             [](const SolveDevice& d) { return d.memory_bytes != 0; });
-  if (every_limit_known && problem.device_count() > 1) {
-    Steps steps = follow_everywhere(problem, options, shares_by_capacity(problem));
-    if (possible(steps) && regret(steps, reference) < least && placement_of(problem, steps).fits()) return steps;
-  }
-  if (least < kImpossible) {
-    best = std::move(decode[best_decode].steps);
-    for (auto& step : prefill[best_prefill].steps) best.push_back(std::move(step));
-    return best;
-  }
-  throw input_error("the weights do not fit the memory of the devices",
-                    "use a smaller model or quantisation, or more devices");
 }
 
 Steps solve_steps(const SolveProblem& problem, const SolveOptions& options) {

@@ -238,6 +238,34 @@ TEST(Solve, KeepsTheMemoryBudget) {
   EXPECT_THROW(solve(shape, costs, with_limits(0.3, 0.3), {}), Error);
 }
 
+TEST(Solve, MoreMemoryNeverCostsTime) {
+  const ModelShape shape = hand_shape();
+  const double all = (2 * kLayerWeights + kHeadWeights) * 18 / 32;
+  const CostModel costs({small_profile("a", 1, 0, 10, 100), small_profile("b", 2, 0, 10, 100)});
+  const Solution free = solve(shape, costs, {solve_device("a"), solve_device("b")}, {});
+  double last = 1e300;
+  double alone = 0;
+  for (int part = 0; part <= 24; ++part) {
+    std::vector<SolveDevice> devices = {solve_device("a"), solve_device("b")};
+    // 1 byte: nothing; 0 would be no limit.
+    devices[0].memory_bytes = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(all * part / 16));
+    const Solution s = solve(shape, costs, devices, {});
+    const auto held = s.plan.memory_bytes.find("a");
+    if (held != s.plan.memory_bytes.end()) {
+      EXPECT_LE(held->second, devices[0].memory_bytes);
+    }
+    double regret = 0;
+    for (std::size_t b = 0; b < s.plan.buckets.size(); ++b) {
+      regret += s.plan.buckets[b].predicted_ns / free.plan.buckets[b].predicted_ns;
+    }
+    EXPECT_LE(regret, last * (1 + 1e-9)) << part << " sixteenths";
+    if (part == 0) alone = regret;
+    last = regret;
+  }
+  EXPECT_NEAR(last, static_cast<double>(free.plan.buckets.size()), 1e-9) << "enough is as good as no limit";
+  EXPECT_GT(alone, 1.5 * last);
+}
+
 TEST(Solve, TheLeadHasTheLargestShareOfDecode) {
   const CostModel costs({small_profile("slow", 3, 0, 0, 0), small_profile("fast", 1, 0, 0, 0)});
   const Solution s = solve(hand_shape(), costs, {solve_device("slow"), solve_device("fast")}, {});
