@@ -63,6 +63,7 @@ void add_infer_row(BenchmarkSet& set, const Json& row) {
   if (const auto where = row.find("environment"); where != row.end() && where->is_object()) {
     set.note_circumstance("cpu", text_or(*where, "cpu", ""));
     set.note_circumstance("build type", text_or(*where, "build_type", ""));
+    if (set.commit.empty()) set.commit = text_or(*where, "commit", "");
     const auto cores = where->find("cores");
     if (cores != where->end()) set.note_circumstance("cores", cores->dump());
   }
@@ -85,6 +86,7 @@ double ns_of(const std::string& unit, const std::string& source) {
 BenchmarkSet from_google(const Json& document, const std::string& source) {
   BenchmarkSet set{source, {{"protocol", "Google Benchmark"}}, {}, {}};
   if (const auto context = document.find("context"); context != document.end() && context->is_object()) {
+    set.commit = text_or(*context, "commit", "");
     if (const auto ours = context->find("hetero"); ours != context->end() && ours->is_object()) {
       for (const auto& [name, value] : ours->items()) {
         if (value.is_string()) set.circumstances[name] = value.get<std::string>();
@@ -161,8 +163,9 @@ std::string to_google_json(const BenchmarkSet& set) {
                       {"time_unit", "ns"}});
     }
   }
-  const nlohmann::ordered_json document = {{"context", {{"executable", set.source}, {"hetero", set.circumstances}}},
-                                           {"benchmarks", rows}};
+  nlohmann::ordered_json context = {{"executable", set.source}, {"hetero", set.circumstances}};
+  if (!set.commit.empty()) context["commit"] = set.commit;
+  const nlohmann::ordered_json document = {{"context", context}, {"benchmarks", rows}};
   return document.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 

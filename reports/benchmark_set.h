@@ -27,6 +27,7 @@ struct BenchmarkSet {
   std::map<std::string, std::string> circumstances;
   std::vector<Benchmark> benchmarks;  // names are unique
   std::vector<std::string> notes;     // what was left out while reading, one line each
+  std::string commit = {};            // as the source records it; empty: it does not
 
   // The benchmark of this name, made when there is none yet.
   Benchmark& named(const std::string& name, const std::string& unit, Direction direction);
@@ -35,8 +36,9 @@ struct BenchmarkSet {
 };
 
 // What `hetero-infer --bench --json` writes (an array of rows), or Google Benchmark's --benchmark_out (an object with
-// "benchmarks": its repetitions; aggregates are left out, and so are rows with an error). Throws input_error on
-// anything else, and where nothing can be compared.
+// "benchmarks": its repetitions; aggregates are left out, and so are rows with an error). The commit is "commit" in
+// the rows' environment, or in Google's context (--benchmark_context=commit=...). Throws input_error on anything else,
+// and where nothing can be compared.
 BenchmarkSet benchmarks_from_json(const std::string& text, const std::string& source);
 
 // The set as Google Benchmark writes its repetitions, so that its compare.py can read it, and benchmarks_from_json()

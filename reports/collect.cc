@@ -1,23 +1,15 @@
 #include "reports/collect.h"
 
-#include <algorithm>
-#include <cmath>
 #include <set>
 #include <sstream>
 #include <utility>
 
 #include "base/error.h"
+#include "reports/statistics.h"
 #include "reports/words.h"
 
 namespace hetero {
 namespace {
-
-// The mean of the middle two when their number is even. `values` is not empty.
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
 
 // The gate names its samples "decode plan", "prefill 256 single" and gives each the rows of its step.
 std::optional<GateTiming> timing_of(const std::vector<Sample>& gate, const std::string& subject) {
@@ -34,10 +26,8 @@ std::optional<GateTiming> timing_of(const std::vector<Sample>& gate, const std::
     for (std::string id; std::getline(others, id, '+');) timing.devices.push_back(id);
   }
   if (timing.samples_ns.empty()) return std::nullopt;
-  timing.median_ns = median(timing.samples_ns);
-  std::vector<double> deviations;
-  for (const double ns : timing.samples_ns) deviations.push_back(std::abs(ns - timing.median_ns));
-  timing.mad_ns = median(std::move(deviations));
+  timing.median_ns = median_of(timing.samples_ns);
+  timing.mad_ns = mad_of(timing.samples_ns);
   return timing;
 }
 
@@ -53,7 +43,10 @@ PlanReport plan_report(const Store& store, const Store::PlanRow& row, const std:
   // Only of the run that made the plan: another run's gate judged another plan, perhaps of another model.
   const std::vector<Sample> gate = store.samples({.kind = SampleKind::kGate, .run = row.run});
   for (const PlanBucket& bucket : row.plan.buckets) {
-    const std::string label = label_of(bucket);
+    // Where the neighbour's division was tried and won, its samples are those of the plan.
+    std::string label = label_of(bucket);
+    const bool again = bucket.verdict && bucket.verdict->adopted && timing_of(gate, label + " again plan");
+    if (again) label += " again";
     report.gate.push_back({timing_of(gate, label + " plan"), timing_of(gate, label + " single")});
   }
   return report;
@@ -90,6 +83,7 @@ Report collect(const Store& store, const std::string& database, const std::strin
     if (run_ids.contains(count.run)) report.samples[count.status] += count.samples;
   }
   report.devices = store.profiles();
+  report.kernels = store.kernel_choices();
   for (const Store::PlanRow& row : store.plans()) {
     models.insert(row.plan.model_fingerprint);
     if (wanted(row.plan.model_fingerprint)) report.plans.push_back(plan_report(store, row, runs));

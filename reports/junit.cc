@@ -36,8 +36,7 @@ JunitCase verdict_case(const Report& report, const PlanBucket& bucket, const Gat
     test.message = "the gate has not judged this bucket";
     return test;
   }
-  test.details =
-      (bucket.verdict->adopted ? "adopted: " : bucket.verdict->best_single + " alone: ") + bucket.verdict->reason;
+  test.details = sentence_of(*bucket.verdict);
   if (gate.plan && gate.single) {
     std::vector<std::string> devices = gate.plan->devices;
     devices.insert(devices.end(), gate.single->devices.begin(), gate.single->devices.end());

@@ -1,6 +1,7 @@
 #include "reports/markup.h"
 
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -15,12 +16,15 @@ std::string valid_utf8(std::string_view text) {
   return Json::parse(Json(std::string(text)).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
 }
 
-}  // namespace
+enum class LineBreaks : std::uint8_t { kKeep, kDrop };
 
-std::string escape_markup(std::string_view text) {
+std::string escaped(std::string_view text, LineBreaks breaks) {
   std::string out;
   for (const char c : valid_utf8(text)) {
     switch (c) {
+      case '\n':
+        out += breaks == LineBreaks::kKeep ? '\n' : ' ';
+        break;
       case '&':
         out += "&amp;";
         break;
@@ -42,6 +46,11 @@ std::string escape_markup(std::string_view text) {
   }
   return out;
 }
+
+}  // namespace
+
+std::string escape_markup(std::string_view text) { return escaped(text, LineBreaks::kDrop); }
+std::string escape_markup_lines(std::string_view text) { return escaped(text, LineBreaks::kKeep); }
 
 std::string format_value(double value, const std::string& unit) {
   if (unit == "ns") return format_duration_ns(value);

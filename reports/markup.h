@@ -11,6 +11,9 @@ namespace hetero {
 // all) become spaces.
 std::string escape_markup(std::string_view text);
 
+// The same with its line breaks kept.
+std::string escape_markup_lines(std::string_view text);
+
 // Three significant digits and the unit; times in "ns" get the unit that suits: "1.25 ms", "35.1 tok/s".
 std::string format_value(double value, const std::string& unit);
 

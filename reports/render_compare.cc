@@ -49,10 +49,12 @@ std::vector<const ComparedBenchmark*> by_weight(const Comparison& comparison) {
 }
 
 std::string summary(const Comparison& comparison) {
+  const std::size_t too_few = comparison.count(Finding::kTooFew);
   return std::to_string(comparison.count(Finding::kSlower)) + " slower, " +
          std::to_string(comparison.count(Finding::kFaster)) + " faster, " +
          std::to_string(comparison.count(Finding::kSame)) + " without a difference of more than " +
-         number("%.3g %%", 100 * comparison.options.threshold);
+         number("%.3g %%", 100 * comparison.options.threshold) +
+         (too_few > 0 ? ", " + std::to_string(too_few) + " with too few samples" : "");
 }
 
 std::string method(const Comparison& comparison) {

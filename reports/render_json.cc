@@ -67,6 +67,17 @@ Json json_of(const Store::ProfileRow& row) {
           {"memory_bytes", d.memory_bytes}};
 }
 
+Json json_of(const Report& report, const KernelChoice& choice) {
+  return {{"family_fingerprint", choice.family_fingerprint},
+          {"devices", devices_of_family(report, choice.family_fingerprint)},
+          {"variant", choice.variant},
+          {"revision", choice.revision},
+          {"op", choice.subject},
+          {"params", choice.params},
+          {"best_ns", choice.best_ns},
+          {"default_ns", choice.default_ns}};
+}
+
 Json json_of(const std::vector<Share>& shares) {
   Json json = Json::array();
   for (const Share& share : shares) json.push_back({{"device", share.device}, {"fraction", share.fraction}});
@@ -140,6 +151,8 @@ std::string render_json(const Report& report) {
   for (const Store::ProfileRow& row : report.devices) devices.push_back(json_of(row));
   Json plans = Json::array();
   for (const PlanReport& plan : report.plans) plans.push_back(json_of(report, plan));
+  Json kernels = Json::array();
+  for (const KernelChoice& choice : report.kernels) kernels.push_back(json_of(report, choice));
   const Json document = {{"schema", "hetero.report"},
                          {"version", 1},
                          {"database", report.database},
@@ -147,7 +160,8 @@ std::string render_json(const Report& report) {
                          {"runs", runs},
                          {"samples", json_of(report.samples)},
                          {"devices", devices},
-                         {"plans", plans}};
+                         {"plans", plans},
+                         {"kernels", kernels}};
   // A driver's name that is not UTF-8 must not make a report unwritable.
   return document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

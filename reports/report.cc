@@ -54,6 +54,15 @@ std::optional<double> prediction_error(const PlanBucket& bucket, const GateTimes
   return gate.plan->median_ns / predicted_ns(bucket, gate) - 1;
 }
 
+std::vector<std::string> devices_of_family(const Report& report, const std::string& family_fingerprint) {
+  std::vector<std::string> ids;
+  for (const Store::ProfileRow& row : report.devices) {
+    const bool known = std::find(ids.begin(), ids.end(), row.profile.device) != ids.end();
+    if (row.profile.family_fingerprint == family_fingerprint && !known) ids.push_back(row.profile.device);
+  }
+  return ids;
+}
+
 std::vector<std::string> changed_devices(const Report& report, const Plan& plan) {
   std::vector<std::string> changed;
   for (const auto& [id, fingerprint] : plan.device_fingerprints) {

@@ -44,6 +44,7 @@ struct Report {
   std::map<SampleStatus, std::int64_t> samples;  // of these runs, by status
   std::vector<Store::ProfileRow> devices;        // all in force, the latest last; they depend on no model
   std::vector<PlanReport> plans;                 // the latest last
+  std::vector<KernelChoice> kernels = {};        // what searches found best, in force; they depend on no model
 };
 
 // How the times of a device came to be: "emulated" (took as long as a profile says), "simulated" (a virtual clock), or
@@ -61,6 +62,9 @@ double predicted_ns(const PlanBucket& bucket, const GateTimes& gate);
 // Measured over predicted time of a step, less one. Absent without a prediction, or where the gate timed fewer rows
 // than were predicted.
 std::optional<double> prediction_error(const PlanBucket& bucket, const GateTimes& gate);
+
+// The devices of this family that have a profile, each once.
+std::vector<std::string> devices_of_family(const Report& report, const std::string& family_fingerprint);
 
 // The plan's devices whose latest profile has another fingerprint than the plan was made from.
 std::vector<std::string> changed_devices(const Report& report, const Plan& plan);

@@ -67,6 +67,12 @@ std::vector<std::string> division_lines(const PlanBucket& bucket) {
   return lines;
 }
 
+std::string sentence_of(const PlanBucket::Verdict& verdict) {
+  if (verdict.adopted) return "adopted: " + verdict.reason;
+  const std::string alone = verdict.best_single + " alone";
+  return verdict.reason.starts_with(alone) ? verdict.reason : alone + ": " + verdict.reason;
+}
+
 std::string joined(const std::vector<std::string>& ids, const std::string& between) {
   std::string text;
   for (const std::string& id : ids) text += (text.empty() ? "" : between) + id;

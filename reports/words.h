@@ -17,6 +17,9 @@ std::string division_of(const BlockPlan& block);
 // Blocks that are divided alike in one line each: "attention_in, ffn_in of 3 layers: rows ...", or "all blocks: ...".
 std::vector<std::string> division_lines(const PlanBucket& bucket);
 
+// "adopted: ...", or "cpu:0 alone: ...", with the gate's reason.
+std::string sentence_of(const PlanBucket::Verdict& verdict);
+
 // "cpu:0 + opencl:0@1"
 std::string joined(const std::vector<std::string>& ids, const std::string& between);
 

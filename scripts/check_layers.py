@@ -2,7 +2,7 @@
 """Fails when a file includes a room of higher rank than its own, or a room that its own may not know.
 
 The ranks are those of docs/design.md: base < kernels < profiles < runtime, reports < tuner; inside runtime,
-model and device < exec < llm < apps. sqlite3 is seen by profiles/store only, and OpenCL by the opencl folders.
+model and device < exec < llm < apps. sqlite3 is seen by profiles/store only, OpenCL by the opencl folders, OpenVINO by its own.
 """
 import pathlib
 import re
@@ -35,6 +35,7 @@ CONFINED = {
     r"CL/": ["runtime/device/opencl", "kernels/opencl", "tests", "tuner/apps"],
     r"hwloc": ["runtime/device/cpu", "tuner"],
     r"pcre2": ["runtime/model"],
+    r"openvino/": ["runtime/device/openvino", "tests"],
 }
 
 

@@ -7,7 +7,7 @@ packages=(
   build-essential cmake ninja-build ccache pkg-config git unzip curl ca-certificates
   ocl-icd-opencl-dev opencl-clhpp-headers pocl-opencl-icd
   libsqlite3-dev libcli11-dev libhwloc-dev libbenchmark-dev libgtest-dev nlohmann-json3-dev libpcre2-dev
-  clang-format python3 python3-pip python3-numpy python3-jsonschema sqlite3
+  clang-format python3 python3-pip python3-venv python3-numpy python3-jsonschema libjs-chart.js sqlite3
 )
 
 missing=()

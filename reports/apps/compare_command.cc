@@ -30,16 +30,6 @@ struct CompareFlags {
   std::string output;
 };
 
-double parse_percent(const std::string& text) {
-  double value = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (status != std::errc() || std::string_view(end, text.data() + text.size()) != "%" || !(value >= 0) ||
-      value > 1000) {
-    throw usage_error("'" + text + "' is not a percentage", "write --threshold 3%, for example");
-  }
-  return value / 100;
-}
-
 std::pair<BenchmarkSet, BenchmarkSet> sets_of(const CompareFlags& flags) {
   if (!flags.paired) return {load_benchmarks(flags.a), load_benchmarks(flags.b)};
   Progress progress("compare");
@@ -86,6 +76,16 @@ int run_compare(const CompareFlags& flags) {
 }
 
 }  // namespace
+
+double parse_percent(const std::string& text) {
+  double value = 0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (status != std::errc() || std::string_view(end, text.data() + text.size()) != "%" || !(value >= 0) ||
+      value > 1000) {
+    throw usage_error("'" + text + "' is not a percentage", "write --threshold 3%, for example");
+  }
+  return value / 100;
+}
 
 ReportCommand add_compare_command(CLI::App& app) {
   auto flags = std::make_shared<CompareFlags>();  // CLI11 keeps pointers to its members until it has parsed

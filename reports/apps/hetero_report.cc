@@ -20,9 +20,12 @@ namespace hetero {
 namespace {
 
 struct ReportFlags {
-  std::string database;           // empty: Store::default_path()
-  std::string model_fingerprint;  // empty: every model
-  std::string output;             // empty: stdout
+  std::string database;               // empty: Store::default_path()
+  std::string model_fingerprint;      // empty: every model
+  std::string output;                 // empty: stdout
+  std::string trace;                  // html: files beside the database; may be empty
+  std::vector<std::string> searches;  // html
+  std::vector<std::string> rates;     // html
 };
 
 struct Rendered {
@@ -30,17 +33,35 @@ struct Rendered {
   ExitCode code = ExitCode::kDone;
 };
 
-Rendered as_markdown(const Store&, const Report& report) { return {render_markdown(report)}; }
-Rendered as_json(const Store&, const Report& report) { return {render_json(report)}; }
-Rendered as_html(const Store& store, const Report& report) {
-  return {render_html(report, characteristics(store, report))};
+Trace trace_of(const std::string& path) {
+  const std::string text = read_file(path);
+  try {
+    return trace_from_chrome_json(text);
+  } catch (const Error& error) {  // it does not know the file's name
+    throw input_error(path + " is no trace that can be drawn (" + error.what() + ")",
+                      "give what hetero-infer --trace wrote");
+  }
 }
-Rendered as_junit(const Store&, const Report& report) {
+
+Rendered as_markdown(const Store&, const Report& report, const ReportFlags&) { return {render_markdown(report)}; }
+Rendered as_json(const Store&, const Report& report, const ReportFlags&) { return {render_json(report)}; }
+Rendered as_html(const Store& store, const Report& report, const ReportFlags& flags) {
+  Extras extras;
+  if (!flags.trace.empty()) extras.trace = {flags.trace, trace_of(flags.trace)};
+  for (const std::string& file : flags.searches) {
+    extras.searches.push_back(search_record_from_json(read_file(file), file));
+  }
+  for (const std::string& file : flags.rates) {
+    for (RateRow& row : rate_rows_from_json(read_file(file), file)) extras.rates.push_back(std::move(row));
+  }
+  return {render_html(report, characteristics(store, report), extras)};
+}
+Rendered as_junit(const Store&, const Report& report, const ReportFlags&) {
   const std::vector<JunitSuite> suites = junit_suites(report);
   return {junit_text(suites), any_failed(suites) ? ExitCode::kCheckFailed : ExitCode::kDone};
 }
 
-using Renderer = Rendered (*)(const Store& store, const Report& report);
+using Renderer = Rendered (*)(const Store& store, const Report& report, const ReportFlags& flags);
 struct Form {
   const char* name;
   const char* what;
@@ -56,7 +77,7 @@ constexpr Form kForms[] = {
 int print_report(const ReportFlags& flags, Renderer render) {
   const std::string path = flags.database.empty() ? Store::default_path() : flags.database;
   const std::unique_ptr<Store> store = Store::open(path, StoreAccess::kReadOnly);
-  const Rendered rendered = render(*store, collect(*store, path, flags.model_fingerprint));
+  const Rendered rendered = render(*store, collect(*store, path, flags.model_fingerprint), flags);
   write_output(rendered.text, flags.output);
   return static_cast<int>(rendered.code);
 }
@@ -80,9 +101,15 @@ int run(int argc, char** argv) {
     command->add_option("--db", flags.database, "profile database");
     command->add_option("--model-fingerprint", flags.model_fingerprint, "of this model only (sixteen hex digits)");
     command->add_option("-o,--output", flags.output, "file to write instead of stdout");
+    if (form.render == as_html) {
+      command->add_option("--trace", flags.trace, "draw timelines of this trace (hetero-infer --trace)");
+      command->add_option("--search", flags.searches, "draw this kernel search (hetero-tune search -o); repeatable");
+      command->add_option("--bench", flags.rates, "draw these rates (hetero-infer --bench --json); repeatable");
+    }
     forms.emplace_back(command, form.render);
   }
   const ReportCommand compare = add_compare_command(app);
+  const ReportCommand history = add_history_command(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& request) {  // --help
@@ -94,7 +121,7 @@ int run(int argc, char** argv) {
     for (const auto& [command, render] : forms) {
       if (command->parsed()) return print_report(flags, render);
     }
-    return compare();
+    return app.got_subcommand("history") ? history() : compare();
   } catch (const Error& error) {
     return fail(error.code(), error.what());
   } catch (const std::bad_alloc&) {

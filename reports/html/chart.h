@@ -1,8 +1,7 @@
-// Charts as inline SVG: points and lines over two axes, and strips that show every sample. Pure.
+// Charts for the page: what is to be drawn, as values, and as the HTML that page.js turns into a Chart.js chart. The
+// figures travel as JSON beside the canvas; a table with the same figures stands below (page.h). Pure.
 //
-// SVG written here rather than a chart library: it needs no script, so the page works where scripts are off, follows
-// the reader's light or dark setting and prints by style sheet alone, and its text can be read and searched. Colours
-// are the classes s0 .. s7 of page.css; what differs in colour differs in shape too.
+// Colours are the variables --s0 .. --s7 of page.css; what differs in colour differs in the shape of its marks too.
 #pragma once
 
 #include <cstdint>
@@ -18,17 +17,25 @@ enum class Scale : std::uint8_t { kLinear, kLog };
 
 struct Axis {
   std::string title;
-  std::string unit;  // of tick labels, as format_value() takes it; empty: none
+  std::string unit;  // of ticks and tooltips, as format_value() takes it; empty: none
   Scale scale = Scale::kLinear;
+  std::vector<std::string> names = {};  // of the ticks 0, 1, 2, ...; empty: the axis has numbers
 };
 
 struct ChartPoint {
   double x = 0;
   double y = 0;
-  std::string label = {};  // shown when the pointer rests on it
+  std::string label = {};  // said when the pointer or the keyboard rests on it
 };
 
-enum class SeriesStyle : std::uint8_t { kPoints, kLine, kDashedLine, kLineWithPoints };
+enum class SeriesStyle : std::uint8_t {
+  kPoints,
+  kLine,
+  kDashedLine,
+  kLineWithPoints,
+  kStepsFrom,  // a value holds from its point on to the next
+  kStepsTo     // a value holds from the point before up to its own
+};
 
 struct Series {
   std::string name;  // in the legend; empty: not there
@@ -37,15 +44,13 @@ struct Series {
   std::vector<ChartPoint> points;
 };
 
+// Points and lines over two axes.
 struct XyChart {
   std::string title;  // what a screen reader says
   Axis x;
   Axis y;
   std::vector<Series> series;
 };
-
-// Points that are not finite, and on a log axis those that are not positive, are left out. Empty when none is left.
-std::string svg_of(const XyChart& chart);
 
 struct StripRow {
   std::string label;
@@ -54,12 +59,30 @@ struct StripRow {
   std::optional<double> expected;  // a prediction, drawn as a hollow diamond
 };
 
+// Distributions: a row each, a dot each sample, a bar at the median.
 struct StripChart {
   std::string title;
   Axis x;
-  std::vector<StripRow> rows;  // from top to bottom; each value is a dot, the median a bar
+  std::vector<StripRow> rows;  // from top to bottom
 };
 
-std::string svg_of(const StripChart& chart);
+struct BarSeries {
+  std::string name;
+  int colour = 0;
+  std::vector<std::optional<double>> values;  // one for each category
+};
+
+// Lengths from zero on, a group of bars a category.
+struct BarChart {
+  std::string title;
+  std::vector<std::string> categories;  // from top to bottom
+  Axis x;
+  std::vector<BarSeries> series;
+};
+
+// Values that are not finite, and on a log axis those that are not positive, are left out. Empty when none is left.
+std::string html_of(const XyChart& chart);
+std::string html_of(const StripChart& chart);
+std::string html_of(const BarChart& chart);
 
 }  // namespace hetero

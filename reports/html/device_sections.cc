@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <cmath>
+#include <iterator>
 #include <map>
 #include <tuple>
 
@@ -23,14 +23,6 @@ std::vector<const OpSamples*> matmuls_of(const Characteristics& characteristics,
     if (s.device == device && s.op.kind == OpKind::kMatmul) matmuls.push_back(&s);
   }
   return matmuls;
-}
-
-std::vector<std::string> devices_with_ops(const Characteristics& characteristics) {
-  std::vector<std::string> ids;
-  for (const OpSamples& s : characteristics.ops) {
-    if (ids.empty() || ids.back() != s.device) ids.push_back(s.device);
-  }
-  return ids;
 }
 
 // The weight that was timed at the most numbers of rows, the largest of these: its curve stands for the device.
@@ -73,7 +65,7 @@ std::string speed_figure(const Report& report, const Characteristics& characteri
     chart.series.push_back(points);
   }
   return figure("Arithmetic rate against the number of rows. Every mark is a weight's median; the line follows one.",
-                svg_of(chart), table);
+                html_of(chart), table);
 }
 
 std::string roofline_figure(const Report& report, const Characteristics& characteristics,
@@ -116,11 +108,87 @@ std::string roofline_figure(const Report& report, const Characteristics& charact
       "Roofline. Left of the bend the measured bandwidth of the device alone bounds the rate; the flat part is the "
       "best "
       "rate measured here, not the peak of the hardware. Weights in a cache can exceed the left part.",
-      svg_of(chart), table);
+      html_of(chart), table);
+}
+
+// The number of rows, above 1, at which the most weights were timed; 0: none.
+std::int64_t usual_rows(const Characteristics& characteristics) {
+  std::map<std::int64_t, std::size_t> timed;
+  for (const OpSamples& s : characteristics.ops) {
+    if (s.op.kind == OpKind::kMatmul && s.op.m > 1) ++timed[s.op.m];
+  }
+  std::int64_t best = 0;
+  for (const auto& [m, count] : timed) {
+    if (best == 0 || count > timed[best]) best = m;
+  }
+  return best;
+}
+
+// The same number of weights in another shape or order can take another time: on some devices several times as long.
+std::string shape_figure(const Report& report, const Characteristics& characteristics, const DeviceColours& colours) {
+  constexpr std::size_t kMostShapes = 16;
+  const std::int64_t m = usual_rows(characteristics);
+  if (m == 0) return "";
+  std::map<std::tuple<std::int64_t, std::int64_t, std::string>, std::map<std::string, double>> shapes;  // by weights, n
+  for (const OpSamples& s : characteristics.ops) {
+    if (s.op.kind != OpKind::kMatmul || s.op.m != m) continue;
+    shapes[{-s.op.n * s.op.k, s.op.n, shape_text(s.op)}][s.device] = gflops_of(s);
+  }
+  while (shapes.size() > kMostShapes) shapes.erase(std::prev(shapes.end()));  // the smallest
+  BarChart chart{"GFLOPS by shape of the weight", {}, {"arithmetic rate of a matmul", "GFLOPS", Scale::kLinear}, {}};
+  HtmlTable table{{"weight (n x k)"}, {}};
+  for (const std::string& id : devices_with_ops(characteristics)) {
+    chart.series.push_back({device_label(report, id), colours.at(id), {}});
+    table.head.push_back("#" + device_label(report, id) + ", GFLOPS");
+  }
+  for (const auto& [key, rates] : shapes) {
+    chart.categories.push_back(std::get<std::string>(key));
+    std::vector<std::string> row = {chart.categories.back()};
+    std::size_t i = 0;
+    for (const std::string& id : devices_with_ops(characteristics)) {
+      const auto rate = rates.find(id);
+      chart.series[i++].values.push_back(rate == rates.end() ? std::nullopt : std::optional(rate->second));
+      row.push_back(rate == rates.end() ? "-" : number_text("%.1f", rate->second));
+    }
+    table.rows.push_back(row);
+  }
+  return figure("Shape and order of the operands: arithmetic rate by weight at " + std::to_string(m) +
+                    " rows, the largest weights first. Output features x length of the sums.",
+                html_of(chart), table);
+}
+
+// A static device runs the graph of the next size: its time climbs in stages.
+std::string stage_figure(const Report& report, const Characteristics& characteristics, const DeviceColours& colours) {
+  XyChart chart{"time of a matmul on static devices against rows",
+                {"rows of activations", "", Scale::kLinear},
+                {"time of a matmul", "ns", Scale::kLinear},
+                {}};
+  HtmlTable table{{"device", "weight (n x k)", "#rows from", "#to", "#median", "#a row, at most", "times"}, {}};
+  for (const Store::ProfileRow& row : report.devices) {
+    const std::string& id = row.profile.device;
+    if (row.profile.standard_sizes.empty()) continue;
+    const std::vector<const OpSamples*> curve = typical_curve(matmuls_of(characteristics, id));
+    if (curve.size() < 2) continue;
+    Series line{device_label(report, id) + ", " + shape_text(curve[0]->op), colours.at(id), SeriesStyle::kStepsTo, {}};
+    std::int64_t from = 1;
+    for (const OpSamples* s : curve) {
+      const double median = median_of(s->samples_ns);
+      if (line.points.empty()) line.points.push_back({0, median, "up to"});
+      line.points.push_back({static_cast<double>(s->op.m), median, "up to"});
+      table.rows.push_back({id, shape_text(s->op), std::to_string(from), std::to_string(s->op.m),
+                            format_value(median, "ns"), format_value(median / static_cast<double>(from), "ns"),
+                            times_of(report, {id})});
+      from = s->op.m + 1;
+    }
+    chart.series.push_back(line);
+  }
+  if (chart.series.empty()) return "";
+  return figure("Stages of static devices: rows that fit no graph are padded to the next one and cost as much.",
+                html_of(chart), table);
 }
 
 std::string group_label(const Report& report, const SampleGroup& group, const std::string& what) {
-  return device_label(report, group.device) + " " + what +
+  return device_label(report, group.device) + (what.empty() ? "" : " " + what) +
          (group.active_with.empty() ? "" : " with " + group.active_with);
 }
 
@@ -139,10 +207,19 @@ HtmlTable group_table() { return {{"what", "#median", "#least", "#most", "#MAD",
 
 }  // namespace
 
+std::vector<std::string> devices_with_ops(const Characteristics& characteristics) {
+  std::vector<std::string> ids;
+  for (const OpSamples& s : characteristics.ops) {
+    if (ids.empty() || ids.back() != s.device) ids.push_back(s.device);
+  }
+  return ids;
+}
+
 HtmlSection compute_section(const Report& report, const Characteristics& characteristics,
                             const DeviceColours& colours) {
   return {"compute", "Arithmetic",
-          speed_figure(report, characteristics, colours) + roofline_figure(report, characteristics, colours)};
+          speed_figure(report, characteristics, colours) + roofline_figure(report, characteristics, colours) +
+              shape_figure(report, characteristics, colours) + stage_figure(report, characteristics, colours)};
 }
 
 HtmlSection memory_section(const Report& report, const Characteristics& characteristics, const DeviceColours& colours) {
@@ -153,7 +230,7 @@ HtmlSection memory_section(const Report& report, const Characteristics& characte
     add_row(report, group, group_label(report, group, what), "GB/s", colours, chart, table);
   }
   std::string body = figure("Bandwidth alone, and while others stream too. Every dot is a sample, the bar the median.",
-                            svg_of(chart), table);
+                            html_of(chart), table);
   HtmlTable slowdowns{{"device", "with", "#decode", "#prefill"}, {}};
   for (const Store::ProfileRow& row : report.devices) {
     for (const Slowdown& s : row.profile.slowdowns) {
@@ -183,7 +260,7 @@ HtmlSection latency_section(const Report& report, const Characteristics& charact
       "Launch: from before the submission until the device works. Join, by waiter: from the device's end until the "
       "host "
       "goes on. Every dot is a sample, the bar the median.",
-      svg_of(chart), table);
+      html_of(chart), table);
   if (!characteristics.graph_compile_ns.empty()) {
     StripChart graphs{"graph compile times", {"compile time of a graph", "ns", Scale::kLog}, {}};
     HtmlTable graph_table = group_table();
@@ -192,42 +269,9 @@ HtmlSection latency_section(const Report& report, const Characteristics& charact
       add_row(report, group, group_label(report, group, std::to_string(op.m) + " x " + shape_text(op)), "ns", colours,
               graphs, graph_table);
     }
-    body += figure("Compiling a static graph of one matmul (rows x n x k).", svg_of(graphs), graph_table);
+    body += figure("Compiling a static graph of one matmul (rows x n x k).", html_of(graphs), graph_table);
   }
   return {"latency", "Launch, join, compile", body};
-}
-
-HtmlSection fit_section(const Report& report, const Characteristics& characteristics, const DeviceColours& colours) {
-  XyChart chart{"fitted against measured times of ops",
-                {"measured median", "ns", Scale::kLog},
-                {"the profile says", "ns", Scale::kLog},
-                {}};
-  HtmlTable table{{"device", "op", "#measured", "#the profile says", "#error"}, {}};
-  double least = 1e300;
-  double most = 0;
-  for (const std::string& id : devices_with_ops(characteristics)) {
-    Series points{device_label(report, id), colours.at(id), SeriesStyle::kPoints, {}};
-    std::vector<double> errors;
-    for (const OpSamples& s : characteristics.ops) {
-      if (s.device != id || !s.fitted_ns) continue;
-      const double measured = median_of(s.samples_ns);
-      points.points.push_back({measured, *s.fitted_ns, canonical_text(s.op)});
-      errors.push_back(std::abs(*s.fitted_ns / measured - 1));
-      table.rows.push_back({id, canonical_text(s.op), format_value(measured, "ns"), format_value(*s.fitted_ns, "ns"),
-                            number_text("%+.1f %%", 100 * (*s.fitted_ns / measured - 1))});
-      least = std::min(least, measured);
-      most = std::max(most, measured);
-    }
-    if (points.points.empty()) continue;
-    points.name += number_text(", median error %.1f %%", 100 * median_of(errors));
-    chart.series.push_back(points);
-  }
-  if (most > 0) chart.series.push_back({"equal", 7, SeriesStyle::kDashedLine, {{least, least}, {most, most}}});
-  return {
-      "fit", "Profiles against samples",
-      figure("What the fitted profile says of each op against the median that was measured of it. These samples are "
-             "the ones that were fitted: it shows what the model cannot express, not how well it foresees.",
-             svg_of(chart), table)};
 }
 
 }  // namespace hetero

@@ -1,3 +1,5 @@
+#include <map>
+
 #include "reports/html/chart.h"
 #include "reports/html/plan_picture.h"
 #include "reports/html/sections.h"
@@ -35,21 +37,26 @@ StripRow strip_row(const Report& report, const std::string& label, const GateTim
   return row;
 }
 
-std::string verdict_text(const std::optional<PlanBucket::Verdict>& verdict) {
+// Nothing was rejected where the single device was all that was proposed.
+std::string verdict_text(const std::optional<PlanBucket::Verdict>& verdict, const GateTimes& gate) {
   if (!verdict) return "not judged";
-  return (verdict->adopted ? "adopted: " : "rejected, " + verdict->best_single + " alone: ") + verdict->reason;
+  return (!verdict->adopted && gate.plan ? "rejected, " : "") + sentence_of(*verdict);
 }
 
 std::string gate_text(const Report& report, const PlanReport& plan, const DeviceColours& colours) {
-  StripChart chart{"tokens per second in the gate", {"rate", "tok/s", Scale::kLog}, {}};
+  // Apart, since prefill is many times as fast.
+  std::map<Phase, StripChart> charts = {
+      {Phase::kDecode, {"tokens per second of decode in the gate", {"decode", "tok/s", Scale::kLog}, {}}},
+      {Phase::kPrefill, {"tokens per second of prefill in the gate", {"prefill", "tok/s", Scale::kLog}, {}}}};
   HtmlTable table{{"bucket", "candidate plan", "best single device", "predicted", "#gate over predicted", "times"}, {}};
-  HtmlTable verdicts{{"bucket", "#plan over single (time)", "#noise", "verdict"}, {}};
+  HtmlTable verdicts{{"bucket", "~verdict", "#plan over single (time)", "#noise"}, {}};
   // A colour that no device of the plan has, for what they do together.
   const int together = static_cast<int>(colours.size());
   for (std::size_t i = 0; i < plan.plan.buckets.size(); ++i) {
     const PlanBucket& bucket = plan.plan.buckets[i];
     const GateTimes gate = gate_of(plan, i);
     const std::string label = label_of(bucket);
+    StripChart& chart = charts.at(bucket.phase);
     const std::optional<double> error = prediction_error(bucket, gate);
     const double predicted = predicted_ns(bucket, gate);
     if (gate.plan) {
@@ -71,14 +78,15 @@ std::string gate_text(const Report& report, const PlanReport& plan, const Device
     }
     const auto& verdict = bucket.verdict;
     verdicts.rows.push_back(
-        {label, verdict && verdict->plan_over_single > 0 ? number_text("%.3f", verdict->plan_over_single) : "-",
-         verdict && verdict->noise > 0 ? number_text("%.1f %%", 100 * verdict->noise) : "-", verdict_text(verdict)});
+        {label, verdict_text(verdict, gate),
+         verdict && verdict->plan_over_single > 0 ? number_text("%.3f", verdict->plan_over_single) : "-",
+         verdict && verdict->noise > 0 ? number_text("%.1f %%", 100 * verdict->noise) : "-"});
   }
   return "<h3>" + escape_markup(title_of(plan)) + "</h3>\n" +
          figure(
              "Tokens per second of the candidate plan and of the best single device, interleaved in one run. Every "
              "dot is a sample, the bar the median, the hollow diamond what was predicted.",
-             svg_of(chart), table) +
+             html_of(charts.at(Phase::kDecode)) + html_of(charts.at(Phase::kPrefill)), table) +
          html_of(verdicts);
 }
 
@@ -87,7 +95,7 @@ std::string gate_text(const Report& report, const PlanReport& plan, const Device
 HtmlSection plan_section(const Report& report, const DeviceColours& colours) {
   std::string body;
   for (auto plan = report.plans.rbegin(); plan != report.plans.rend(); ++plan) {
-    HtmlTable table{{"bucket", "division", "#predicted step"}, {}};
+    HtmlTable table{{"bucket", "~division", "#predicted step"}, {}};
     for (const PlanBucket& bucket : plan->plan.buckets) {
       for (const std::string& line : division_lines(bucket)) {
         table.rows.push_back(

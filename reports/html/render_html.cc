@@ -75,13 +75,16 @@ std::string number_text(const char* format, double value) {
   return text;
 }
 
-DeviceColours device_colours(const Report& report, const Characteristics& characteristics) {
+DeviceColours device_colours(const Report& report, const Characteristics& characteristics, const Extras& extras) {
   DeviceColours colours;
   const auto add = [&](const std::string& id) { colours.emplace(id, static_cast<int>(colours.size())); };
   for (const Store::ProfileRow& row : report.devices) add(row.profile.device);
   for (const OpSamples& op : characteristics.ops) add(op.device);
   for (const PlanReport& plan : report.plans) {
     for (const std::string& id : plan.plan.devices) add(id);
+  }
+  if (extras.trace) {
+    for (const std::string& id : extras.trace->trace.devices) add(id);
   }
   return colours;
 }
@@ -91,19 +94,22 @@ std::string device_label(const Report& report, const std::string& id) {
   return times == "measured" ? id : id + " (" + times + ")";
 }
 
-std::string render_html(const Report& report, const Characteristics& characteristics) {
-  const DeviceColours colours = device_colours(report, characteristics);
-  std::vector<HtmlSection> sections = {machine_section(report),
-                                       devices_section(report),
-                                       gate_section(report, colours),
-                                       plan_section(report, colours),
-                                       compute_section(report, characteristics, colours),
-                                       memory_section(report, characteristics, colours),
-                                       latency_section(report, characteristics, colours),
-                                       fit_section(report, characteristics, colours)};
+std::string render_html(const Report& report, const Characteristics& characteristics, const Extras& extras) {
+  const DeviceColours colours = device_colours(report, characteristics, extras);
+  std::vector<HtmlSection> sections = {machine_section(report), devices_section(report), gate_section(report, colours)};
   if (characteristics.out_of_date > 0) {
     sections[1].body += paragraph(std::to_string(characteristics.out_of_date) +
                                   " samples are left out of the charts: their device has changed since.");
+  }
+  if (!extras.rates.empty()) sections.push_back(rates_section(extras.rates, characteristics, colours));
+  sections.push_back(plan_section(report, colours));
+  if (extras.trace) sections.push_back(timeline_section(*extras.trace, colours));
+  sections.push_back(prediction_section(report, characteristics, colours));
+  sections.push_back(compute_section(report, characteristics, colours));
+  sections.push_back(memory_section(report, characteristics, colours));
+  sections.push_back(latency_section(report, characteristics, colours));
+  if (!extras.searches.empty() || !report.kernels.empty()) {
+    sections.push_back(search_section(report, extras.searches, colours));
   }
   return html_page("hetero report", sections);
 }

@@ -16,13 +16,7 @@ class Svg {
   // `classes` are those of page.css; `label` becomes a tooltip where it is not empty. All text is escaped.
   void line(double x1, double y1, double x2, double y2, const std::string& classes);
   void rect(double x, double y, double width, double height, const std::string& classes, const std::string& label = "");
-  void path(const std::string& d, const std::string& classes);
   void text(double x, double y, Anchor anchor, const std::string& text, const std::string& classes = "");
-  // Upwards, centred on (x, y).
-  void text_upwards(double x, double y, const std::string& text);
-  // A filled mark of about 7 pixels; the shape goes with the colour.
-  void mark(double x, double y, int colour, const std::string& label = "");
-  void hollow_diamond(double x, double y, const std::string& label);
 
   std::string finish() const { return body_ + "</svg>\n"; }
 

@@ -7,6 +7,16 @@ namespace {
 
 bool has_provider(const DeviceDescription& d, const std::string& name) { return d.id.rfind(name + ":", 0) == 0; }
 
+std::string provider_of(const DeviceDescription& d) { return d.id.substr(0, d.id.find(':')); }
+
+// A GPU that two providers list is taken for one, and the first provider's counts.
+bool seen_by_another(const DeviceDescription& d, const std::vector<const DeviceDescription*>& accelerators) {
+  return d.kind == DeviceKind::kGpu &&
+         std::any_of(accelerators.begin(), accelerators.end(), [&](const DeviceDescription* other) {
+           return other->kind == DeviceKind::kGpu && provider_of(*other) != provider_of(d);
+         });
+}
+
 }  // namespace
 
 std::vector<DeviceSpec> default_devices(const std::vector<DeviceDescription>& present) {
@@ -18,7 +28,7 @@ std::vector<DeviceSpec> default_devices(const std::vector<DeviceDescription>& pr
     if (has_provider(d, "cpu")) {
       cpu = &d;
     } else if (d.cores.empty()) {
-      accelerators.push_back(&d);
+      if (!seen_by_another(d, accelerators)) accelerators.push_back(&d);
     } else if (on_cores == nullptr) {
       on_cores = &d;
     }

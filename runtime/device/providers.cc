@@ -7,6 +7,7 @@
 #include "runtime/device/cpu/cpu_provider.h"
 #include "runtime/device/device.h"
 #include "runtime/device/opencl/opencl_provider.h"
+#include "runtime/device/openvino/openvino_provider.h"
 #include "runtime/device/sim/sim_provider.h"
 
 namespace hetero {
@@ -39,7 +40,8 @@ bool is_bare_cpu(const DeviceSpec& spec) { return spec.provider == "cpu" && spec
 }  // namespace
 
 const std::vector<const DeviceProvider*>& device_providers() {
-  static const std::vector<const DeviceProvider*> providers = {&cpu_provider(), &opencl_provider(), &sim_provider()};
+  static const std::vector<const DeviceProvider*> providers = {&cpu_provider(), &opencl_provider(),
+                                                               &openvino_provider(), &sim_provider()};
   return providers;
 }
 

@@ -23,6 +23,15 @@ struct Op {
   WeightView vector;   // rms_norm: weight; rope: factors (data may be null)
 };
 
+// Attention whose context follows from where the step is.
+inline bool follows_position(const Op& op) { return op.desc.kind == OpKind::kAttention && op.desc.context == 0; }
+// The op as it is at a position of the sequence.
+inline OpDesc at_position(const Op& op, std::int64_t position) {
+  OpDesc desc = op.desc;
+  if (follows_position(op)) desc.context = position + op.constants.row_offset + desc.m;
+  return desc;
+}
+
 struct Segment {
   std::string label;  // "L3 ffn_in", for traces
   std::vector<Op> ops;

@@ -9,6 +9,13 @@
 namespace hetero {
 namespace {
 
+// What a segment has to read at this position: weights, and the cache up to the rows that its attention sees.
+double streamed_bytes_of(const Segment& segment, std::int64_t position) {
+  double bytes = 0;
+  for (const Op& op : segment.ops) bytes += streamed_bytes(at_position(op, position));
+  return bytes;
+}
+
 // The progress of one run: what may be submitted, what is in flight, what is done.
 class Run {
  public:
@@ -124,6 +131,8 @@ class Run {
       span.device = devices_[static_cast<std::size_t>(s.device)]->facts().id;
       span.label = s.segment.label;
       span.predicted_ns = s.predicted.at(bindings_.position);
+      span.streamed_bytes = streamed_bytes_of(s.segment, bindings_.position);
+      span.cached_tokens = bindings_.position + prepared_.schedule.rows;
       for (const int earlier : s.waits_on) span.waits_on.push_back(static_cast<std::int32_t>(first) + earlier);
       trace_->spans.push_back(std::move(span));
     }

@@ -57,14 +57,11 @@ Prediction prediction(const CostModel& costs, const std::string& device, const S
   Prediction sum;
   try {
     for (const Op& op : segment.ops) {
-      OpDesc desc = op.desc;
-      const bool positioned = desc.kind == OpKind::kAttention && desc.context == 0;
-      if (positioned) desc.context = op.constants.row_offset + desc.m;
-      const double ns = costs.op(device, desc, op.weight.weight.n).median_ns;
-      sum.ns += ns;
-      if (!positioned) continue;
-      desc.context += kFar;
-      sum.ns_per_position += (costs.op(device, desc, op.weight.weight.n).median_ns - ns) / static_cast<double>(kFar);
+      const auto ns_at = [&](std::int64_t position) {
+        return costs.op(device, at_position(op, position), op.weight.weight.n).median_ns;
+      };
+      sum.ns += ns_at(0);
+      if (follows_position(op)) sum.ns_per_position += (ns_at(kFar) - ns_at(0)) / static_cast<double>(kFar);
     }
   } catch (const Error&) {
     return {};

@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 """Reads a file that hetero-report wrote with parsers that are not ours.
 
-  check_output.py html|xml|report|compare FILE
+  check_output.py html|xml|report|compare|history FILE
 
-html: tags close in order and ids are unique; xml: well-formed; report, compare: JSON that fits the schema under
+html: tags close in order, ids are unique, there are charts, and scripts are either data or those whose hashes the
+page's own policy names; xml: well-formed; report, compare, history: JSON that fits the schema under
 reports/schema. Exit codes: 0 fits, 1 does not, 77 a schema cannot be checked, since no jsonschema is installed.
 """
+import base64
+import hashlib
 import html.parser
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -21,6 +25,7 @@ class Tags(html.parser.HTMLParser):
     def __init__(self):
         super().__init__()
         self.open, self.ids, self.problems, self.counts = [], set(), [], {}
+        self.policy, self.script, self.script_type = "", "", ""
 
     def handle_starttag(self, tag, attrs):
         self.counts[tag] = self.counts.get(tag, 0) + 1
@@ -31,11 +36,29 @@ class Tags(html.parser.HTMLParser):
                 self.ids.add(value)
         if tag not in VOID:
             self.open.append(tag)
+        attributes = dict(attrs)
+        if tag == "script":
+            self.script_type, self.script = attributes.get("type", ""), ""
+        if attributes.get("http-equiv") == "Content-Security-Policy":
+            self.policy = attributes["content"]
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "script":
+            self.script += data  # the parser may cut it
+
+    def check_script(self):
+        named = "'sha256-" + base64.b64encode(hashlib.sha256(self.script.encode()).digest()).decode() + "'"
+        if self.script_type == "application/json":
+            json.loads(self.script)
+        elif named not in self.policy:
+            self.problems.append(f"line {self.getpos()[0]}: a script that the policy does not name")
 
     def handle_startendtag(self, tag, attrs):
         self.counts[tag] = self.counts.get(tag, 0) + 1
 
     def handle_endtag(self, tag):
+        if tag == "script":
+            self.check_script()
         if not self.open or self.open.pop() != tag:
             self.problems.append(f"line {self.getpos()[0]}: </{tag}> closes nothing")
 
@@ -45,10 +68,10 @@ def check_html(text):
     tags.feed(text)
     tags.close()
     problems = tags.problems + [f"<{tag}> is never closed" for tag in tags.open]
-    if tags.counts.get("script"):
-        problems.append("there is a script")
-    if not tags.counts.get("svg"):
-        problems.append("there is no drawing")
+    if not re.match("default-src 'none'; style-src 'unsafe-inline'; script-src( 'sha256-[A-Za-z0-9+/]{43}='){2};", tags.policy):
+        problems.append(f"the policy allows more or less than it should: {tags.policy}")
+    if not tags.counts.get("canvas"):
+        problems.append("there is no chart")
     return problems
 
 

@@ -103,6 +103,27 @@ TEST_F(CollectTest, BucketsThatTheGateDidNotReachHaveNoTimes) {
   }
 }
 
+TEST_F(CollectTest, ADivisionThatWonAtTheSecondTryHasTheTimesOfThatTry) {
+  for (const bool won : {false, true}) {
+    RunInfo info;
+    info.model_fingerprint = won ? "won" : "lost";
+    const RunId run = store_->begin_run(info);
+    Plan plan = single_device_plan("cpu:0", "tuned");
+    plan.model_fingerprint = info.model_fingerprint;
+    for (PlanBucket& bucket : plan.buckets) {
+      bucket.verdict = PlanBucket::Verdict{};
+      bucket.verdict->adopted = won;
+    }
+    store_->put_plan(run, plan);
+    store_->add_samples(run,
+                        {gate_sample("decode plan", 300, 1, ""), gate_sample("decode single", 200, 1, ""),
+                         gate_sample("decode again plan", 100, 1, ""), gate_sample("decode again single", 201, 1, "")});
+    const GateTimes& gate = decode_of(collect(*store_, "p.db", info.model_fingerprint).plans.at(0));
+    EXPECT_EQ(gate.plan->median_ns, won ? 100 : 300);
+    EXPECT_EQ(gate.single->median_ns, won ? 201 : 200);
+  }
+}
+
 TEST_F(CollectTest, OfOneModelOnly) {
   tuned("m1", 100);
   tuned("m2", 1000);

@@ -1,7 +1,6 @@
 // hetero-report compare as a program: exit codes, refusals, and two commands in alternation.
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "tests/reports/program_fixture.h"
@@ -9,21 +8,7 @@
 namespace hetero {
 namespace {
 
-class CompareProgramTest : public ProgramTest {
- protected:
-  // Bench rows of one test, ten samples from `rate` on.
-  std::string bench(const std::string& name, double rate, int parameters = 10) {
-    nlohmann::json samples = nlohmann::json::array();
-    for (int i = 0; i < 10; ++i) samples.push_back(rate + 0.01 * i);
-    const nlohmann::json row = {{"test", "pp64"},
-                                {"devices", {"cpu:0"}},
-                                {"plan", "single"},
-                                {"tok_per_s", {{"samples", samples}}},
-                                {"model", {{"params", parameters}, {"bytes", 20}}}};
-    std::ofstream(folder_ / name) << nlohmann::json::array({row}).dump();
-    return (folder_ / name).string();
-  }
-};
+using CompareProgramTest = ProgramTest;
 
 TEST_F(CompareProgramTest, ExitCodeOneOnARegressionOnly) {
   const std::string before = bench("before", 100);

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 
@@ -47,6 +48,20 @@ class ProgramTest : public testing::Test {
     EXPECT_EQ(out_, "") << arguments;
     EXPECT_EQ(std::count(err_.begin(), err_.end(), '\n'), 1) << arguments << "\n" << err_;
     EXPECT_EQ(err_.rfind("error: ", 0), 0u) << err_;
+  }
+
+  // Bench rows of one test, ten samples from `rate` on; the file's path.
+  std::string bench(const std::string& name, double rate, int parameters = 10, const std::string& commit = "") {
+    nlohmann::json samples = nlohmann::json::array();
+    for (int i = 0; i < 10; ++i) samples.push_back(rate + 0.01 * i);
+    nlohmann::json row = {{"test", "pp64"},
+                          {"devices", {"cpu:0"}},
+                          {"plan", "single"},
+                          {"tok_per_s", {{"samples", samples}}},
+                          {"model", {{"params", parameters}, {"bytes", 20}}}};
+    if (!commit.empty()) row["environment"] = {{"commit", commit}};
+    std::ofstream(folder_ / name) << nlohmann::json::array({row}).dump();
+    return (folder_ / name).string();
   }
 
   fs::path folder_;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "profiles/store/store.h"
+#include "profiles/trace.h"
 #include "tests/reports/program_fixture.h"
 
 namespace hetero {
@@ -55,6 +56,13 @@ void fill(const std::string& path) {
                            sample(SampleKind::kLaunch, "launch"), sample(SampleKind::kJoin, "poll"),
                            sample(SampleKind::kGraphCompile, op), sample(SampleKind::kAnchor, op), gate, alone});
   store->put_profile(run, device);
+  store->put_kernel_choice(run, {.family_fingerprint = device.family_fingerprint,
+                                 .variant = "some.kernel",
+                                 .revision = 2,
+                                 .subject = op,
+                                 .params = {{"tile", 4}},
+                                 .best_ns = 4e5,
+                                 .default_ns = 5e5});
   store->put_shape(shape);
   Plan plan = single_device_plan(device.device, "tuned");
   plan.model_fingerprint = info.model_fingerprint;
@@ -82,6 +90,25 @@ TEST_F(ProgramTest, PrintsHtmlAndJunit) {
   EXPECT_EQ(run("html --db " + db_, "/dev/full"), 3);
 }
 
+// In headless Chromium: console, network, pixels of every chart, phone width, keyboard, print, scripts off.
+TEST_F(ProgramTest, ABrowserDrawsThePage) {
+  fill(db_);
+  const std::string page = (folder_ / "report.html").string();
+  const std::string trace = (folder_ / "trace").string();
+  Trace t;
+  t.devices = {"cpu:0"};
+  t.spans = {{.device = "cpu:0", .label = "L0", .start_ns = 5, .end_ns = 900, .predicted_ns = 700}};
+  std::ofstream(trace) << to_chrome_json(t);
+  const std::string others = " --trace " + trace + " --bench " + bench("bench", 100);
+  ASSERT_EQ(run("html --db " + db_ + others + " -o " + page), 0) << err_;
+  const std::string check = std::string("python3 ") + HETERO_SOURCE + "/scripts/check_report.py " + page + " >" +
+                            (folder_ / "said").string() + " 2>&1";
+  const int status = std::system(check.c_str());
+  const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  if (code == 3) GTEST_SKIP() << "the page was not looked at: " << contents(folder_ / "said");
+  EXPECT_EQ(code, 0) << contents(folder_ / "said");
+}
+
 TEST_F(ProgramTest, AFailedCaseIsExitCodeOneAndStillPrints) {
   fill(db_);
   {
@@ -107,11 +134,38 @@ TEST_F(ProgramTest, OtherProgramsCanReadWhatIsPrinted) {
   EXPECT_EQ(checked("html", "html --db " + db_), 0);
   EXPECT_EQ(checked("xml", "junit --db " + db_), 0);
   EXPECT_EQ(checked("xml", "compare " + db_ + " " + db_ + " --junit"), 0);
+  EXPECT_EQ(checked("html", "history a=" + db_ + " b=" + db_ + " --html"), 0);
   const int report = checked("report", "json --db " + db_);
   const int compare = checked("compare", "compare " + db_ + " " + db_ + " --json");
+  const int history = checked("history", "history a=" + db_ + " b=" + db_ + " --json");
   if (report == 77) GTEST_SKIP() << "the schemas were not checked: python3-jsonschema is not installed";
   EXPECT_EQ(report, 0);
   EXPECT_EQ(compare, 0);
+  EXPECT_EQ(history, 0);
+}
+
+TEST_F(ProgramTest, HtmlDrawsWhatOtherFilesTell) {
+  fill(db_);
+  const auto file = [&](const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name) << text;
+    return (folder_ / name).string();
+  };
+  Trace trace;
+  trace.devices = {"cpu:0"};
+  trace.spans = {{.device = "cpu:0", .label = "L0", .start_ns = 5, .end_ns = 900, .predicted_ns = 700}};
+  const std::string traced = file("trace", to_chrome_json(trace));
+  const std::string rates = bench("bench", 100);
+  const std::string search =
+      file("search", R"({"results": [{"configuration": {"tile": 4}, "invalidity": "compile"}]})");
+  EXPECT_EQ(run("html --db " + db_ + " --trace " + traced + " --bench " + rates + " --search " + search), 0) << err_;
+  for (const char* id : {"timeline", "rates", "search"}) {
+    EXPECT_NE(out_.find(std::string("<section id=\"") + id + "\">"), std::string::npos) << id;
+  }
+  expect_refusal(4, "html --db " + db_ + " --trace " + rates);
+  expect_refusal(4, "html --db " + db_ + " --bench " + traced);
+  expect_refusal(4, "html --db " + db_ + " --search " + traced);
+  expect_refusal(3, "html --db " + db_ + " --trace " + (folder_ / "missing").string());
+  expect_refusal(2, "json --db " + db_ + " --trace " + traced);
 }
 
 TEST_F(ProgramTest, WrongCommandLines) {

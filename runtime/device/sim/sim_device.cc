@@ -32,15 +32,6 @@ std::string static_refusal(const Segment& segment, const std::vector<std::int64_
   return "";
 }
 
-bool depends_on_position(const Op& op) { return op.desc.kind == OpKind::kAttention && op.desc.context == 0; }
-
-// The op as it is at a position of the sequence: attention's context is fixed only there.
-OpDesc at_position(const Op& op, std::int64_t position) {
-  OpDesc desc = op.desc;
-  if (depends_on_position(op)) desc.context = position + op.constants.row_offset + desc.m;
-  return desc;
-}
-
 Phase phase_of(const Segment& segment) {
   const bool one_row = std::all_of(segment.ops.begin(), segment.ops.end(), [](const Op& op) { return op.desc.m == 1; });
   return one_row ? Phase::kDecode : Phase::kPrefill;
@@ -87,7 +78,7 @@ std::unique_ptr<PreparedSegment> SimDevice::prepare(const Segment& segment) {
   auto prepared = std::make_unique<Prepared>();
   prepared->phase = phase_of(segment);
   for (const Op& op : segment.ops) {
-    if (depends_on_position(op)) {
+    if (follows_position(op)) {
       prepared->positioned.push_back(op);
     } else {
       prepared->fixed_ns += op_ns(op, 0);

@@ -96,6 +96,10 @@ TEST(DefaultDevices, PutAcceleratorsBesideTheWholeProcessor) {
   const DeviceDescription broken = described("opencl:2", DeviceKind::kGpu, {}, false);
   const DeviceDescription sim = described("sim:x/npu", DeviceKind::kNpu, {});
   EXPECT_EQ(texts(default_devices({cpu, pocl, gpu, broken, sim})), (Names{"cpu:0-3", "opencl:1"}));
+  // The same GPU through another provider is no second one; an NPU is.
+  const DeviceDescription same_gpu = described("openvino:GPU", DeviceKind::kGpu, {});
+  const DeviceDescription npu = described("openvino:NPU", DeviceKind::kNpu, {});
+  EXPECT_EQ(texts(default_devices({cpu, pocl, gpu, same_gpu, npu})), (Names{"cpu:0-3", "opencl:1", "openvino:NPU"}));
 }
 
 TEST(DefaultDevices, AreTheProcessorAloneWhereThereIsNothingElse) {

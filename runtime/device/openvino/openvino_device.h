@@ -1,0 +1,95 @@
+// A device behind OpenVINO: every segment is one compiled graph of fixed shapes (rarely a few, one after another), on
+// the arena's memory. Used by one host thread; OpenVINO itself is called from the device's worker only.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <openvino/runtime/core.hpp>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "runtime/device/device.h"
+#include "runtime/device/openvino/ov_compiler.h"
+#include "runtime/device/openvino/ov_graph.h"
+#include "runtime/device/openvino/ov_worker.h"
+
+namespace hetero {
+
+struct OpenVinoOptions {
+  OvSettings settings;
+  std::optional<Requantisation> requantise;  // quantised weights are rounded to it; none: kept as stored
+  std::uint64_t keep_bytes = 0;  // graphs that nobody uses are kept up to so much; 0: a quarter of the memory
+};
+
+// What a device did with the memory that its graphs are bound to.
+struct OvTraffic {
+  std::uint64_t submissions = 0;
+  std::uint64_t copied_bytes = 0;  // by this device, between the arena and memory of its own
+};
+
+class OpenVinoDevice final : public Device {
+ public:
+  // Fills in what OpenVINO says of the device: name, driver, memory and fingerprints. Throws environment_error when
+  // there is none, when OpenVINO fails or, on the processor, when its work strays from facts.cores.
+  OpenVinoDevice(DeviceFacts facts, OpenVinoOptions options, const DeviceContext& context);
+  ~OpenVinoDevice() override;
+
+  const DeviceFacts& facts() const override { return facts_; }
+  // Refuses attention, segments whose ops differ in rows, rows without a graph, and what the plugin has refused to
+  // compile before.
+  Applicability supports(const Segment& segment) const override;
+  void attach(Arena& arena) override { arena_ = &arena; }
+  // Graphs are shared by segments with the same ops, regions and weights, and kept for later ones: those that no
+  // segment uses only as long as all together hold less than options.keep_bytes.
+  std::unique_ptr<PreparedSegment> prepare(const Segment& segment) override;
+  std::unique_ptr<Ticket> submit(PreparedSegment& prepared, const Bindings& bindings) override;
+  // Bytes of the constants of all graphs, as they are given to OpenVINO; what a plugin makes of them is its own.
+  std::uint64_t weight_bytes() const override { return weight_bytes_; }
+
+  OvTraffic traffic() const { return {submissions_, copied_bytes_.load()}; }
+  const RequantisationError& requantisation() const { return requantisation_; }
+  // The graphs that the plugin made of a segment, for its own reports on them.
+  static std::vector<ov::CompiledModel> compiled(PreparedSegment& prepared);
+
+ private:
+  struct Kept;       // a segment's compiled graphs and what they are bound to
+  struct Rotations;  // the contents of a rope table
+  struct Binding;    // a port of a request and its memory
+  struct Stage;      // a request, ready to run
+  struct Prepared;
+  using WeightKey = std::tuple<const std::byte*, DType, std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
+  std::shared_ptr<const OvWeight> weight(const WeightSlice& slice);
+  std::shared_ptr<Kept> compile(const Segment& segment, PreparedSegment& prepared);
+  void drop_unused();
+  std::vector<Stage> make_stages(const Kept& kept);
+  void bind_rotations(Stage& stage, const ov::Output<const ov::Node>& port, const OvInput& input);
+  Binding make_binding(Stage& stage, const ov::Output<const ov::Node>& port, const Region& region);
+  void bind(Stage& stage, Binding& binding, std::int64_t position);
+  void run(Prepared& prepared, std::int64_t position);
+  void connect();
+  void verify_placement();
+
+  DeviceFacts facts_;
+  OpenVinoOptions options_;
+  Timeline& timeline_;
+  Arena* arena_ = nullptr;
+  std::map<WeightKey, std::weak_ptr<const OvWeight>> weights_;  // those that some graph still holds
+  std::map<std::string, std::unique_ptr<Rotations>> rotations_;
+  std::map<std::string, std::shared_ptr<Kept>> kept_;  // by segment
+  std::uint64_t uses_ = 0;                             // counts preparations, for the age of what is kept
+  std::map<std::string, std::string> refused_;         // by segment: the plugin's reason
+  RequantisationError requantisation_;
+  bool requantisation_reported_ = false;
+  std::uint64_t weight_bytes_ = 0;
+  std::uint64_t submissions_ = 0;
+  std::atomic<std::uint64_t> copied_bytes_{0};
+  std::unique_ptr<ov::Core> core_;
+  std::unique_ptr<OvCompiler> compiler_;
+  OvWorker worker_;  // last: it is stopped before the rest goes
+};
+
+}  // namespace hetero
