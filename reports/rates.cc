@@ -60,6 +60,8 @@ RateRow rate_row(const Json& row, const std::string& source) {
   if (const auto model = row.find("model"); model != row.end() && model->is_object()) {
     rate.model = std::filesystem::path(text_or_empty(*model, "path")).stem().string();
     rate.model_bytes = count_or_zero(*model, "bytes");
+    const auto ops = model->find("ops_per_token");
+    if (ops != model->end() && ops->is_number()) rate.ops_per_token = std::max(0.0, ops->get<double>());
   }
   const auto rates = row.find("tok_per_s");
   const auto samples = rates != row.end() && rates->is_object() ? rates->find("samples") : row.end();
@@ -85,6 +87,12 @@ std::vector<RateRow> rate_rows_from_json(const std::string& text, const std::str
   std::vector<RateRow> rows;
   for (const Json& row : document) rows.push_back(rate_row(row, source));
   return rows;
+}
+
+void share_model_facts(std::vector<RateRow>& rows) {
+  std::map<std::string, double> ops;
+  for (const RateRow& row : rows) ops[row.model] = std::max(ops[row.model], row.ops_per_token);
+  for (RateRow& row : rows) row.ops_per_token = ops[row.model];
 }
 
 void group_by_test(std::vector<RateRow>& rows) {

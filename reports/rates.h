@@ -17,10 +17,14 @@ struct RateRow {
   std::vector<double> tok_per_s;    // all > 0, not empty
   std::int64_t peak_rss_bytes = 0;  // 0: not recorded
   std::int64_t model_bytes = 0;     // 0: not recorded
+  double ops_per_token = 0;         // of the layers' matmuls; 0: no row on this model records it
 };
 
 // Throws input_error on anything else.
 std::vector<RateRow> rate_rows_from_json(const std::string& text, const std::string& source);
+
+// What one row records of its model holds for the others on it: another engine's rows do not say.
+void share_model_facts(std::vector<RateRow>& rows);
 
 // Rows of one test stand together then, in the order in which the tests occur.
 void group_by_test(std::vector<RateRow>& rows);

@@ -141,6 +141,17 @@ double best_bandwidth(const Characteristics& characteristics) {
   return best;
 }
 
+// Operations a nanosecond of all devices together, each by its fastest matmul; 0: nothing was measured.
+double best_arithmetic(const Characteristics& characteristics) {
+  std::map<std::string, double> best;
+  for (const OpSamples& s : characteristics.ops) {
+    if (s.op.kind == OpKind::kMatmul) best[s.device] = std::max(best[s.device], flops(s.op) / median_of(s.samples_ns));
+  }
+  double sum = 0;
+  for (const auto& [device, rate] : best) sum += rate;
+  return sum;
+}
+
 }  // namespace
 
 HtmlSection timeline_section(const TraceFile& file, const DeviceColours& colours) {
@@ -178,10 +189,12 @@ HtmlSection search_section(const Report& report, const std::vector<SearchRecord>
 
 HtmlSection rates_section(std::vector<RateRow> rates, const Characteristics& characteristics,
                           const DeviceColours& colours) {
+  share_model_facts(rates);
   group_by_test(rates);
+  const double arithmetic = best_arithmetic(characteristics);
   const double bandwidth = best_bandwidth(characteristics);
   HtmlTable table{{"test", "what", "model", "#tok/s", "#MAD", "#samples", "#first token after", "#peak memory",
-                   "#of the bandwidth", "times"},
+                   "#of the arithmetic", "#of the bandwidth", "times"},
                   {}};
   std::map<std::string, int> others;  // colours of what is no device, by name: the same in all charts
   std::vector<StripChart> charts;     // one a test
@@ -196,12 +209,14 @@ HtmlSection rates_section(std::vector<RateRow> rates, const Characteristics& cha
     charts.back().rows.push_back({row.who + (row.emulated ? " (emulated)" : ""), colour, row.tok_per_s, std::nullopt});
     const double median = median_of(row.tok_per_s);
     const double prompt = row.test.starts_with("pp") ? std::atof(row.test.c_str() + 2) : 0;  // tokens
+    const bool prefill = prompt > 0 && row.ops_per_token > 0 && arithmetic > 0 && !row.emulated;
     const bool decode = row.test.starts_with("tg") && row.model_bytes > 0 && bandwidth > 0 && !row.emulated;
     table.rows.push_back(
         {row.test, row.who, row.model, format_value(median, ""),
          number_text("%.1f %%", 100 * mad_of(row.tok_per_s) / median), std::to_string(row.tok_per_s.size()),
          prompt > 0 ? format_value(prompt / median * 1e9, "ns") : "-",
          row.peak_rss_bytes > 0 ? number_text("%.0f MiB", static_cast<double>(row.peak_rss_bytes) / (1 << 20)) : "-",
+         prefill ? number_text("%.0f %%", 100 * median * row.ops_per_token / 1e9 / arithmetic) : "-",
          decode ? number_text("%.0f %%", 100 * median * static_cast<double>(row.model_bytes) / 1e9 / bandwidth) : "-",
          row.emulated ? "emulated" : "measured"});
   }
@@ -210,6 +225,10 @@ HtmlSection rates_section(std::vector<RateRow> rates, const Characteristics& cha
   std::string caption =
       "Tokens per second, by test: ppN is a prompt of N tokens, tgN are N tokens one by one. Every mark is "
       "a repetition, the bar the median.";
+  if (arithmetic > 0) {
+    caption += " The column 'of the arithmetic' is what prefill's matmuls compute over " +
+               number_text("%.0f GFLOPS", arithmetic) + ", the fastest matmuls of the database's devices added up.";
+  }
   if (bandwidth > 0) {
     caption += " The column 'of the bandwidth' is what decode reads, the whole model file a token, over " +
                format_value(bandwidth, "GB/s") + ", the most that the devices of the database read together.";

@@ -104,6 +104,20 @@ std::int64_t peak_rss_bytes() {
   return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
 }
 
+// Multiplications and additions of the layers' matmuls for one token; the head works on a prompt's last one only.
+double ops_per_token(const ModelShape& shape) {
+  double ops = 0;
+  for (int layer = 0; layer < shape.layers; ++layer) {
+    for (const BlockKind kind :
+         {BlockKind::kAttentionIn, BlockKind::kAttentionOut, BlockKind::kFfnIn, BlockKind::kFfnOut}) {
+      for (const OpDesc& op : block_ops(shape, kind, layer, 1, 1)) {
+        if (op.kind == OpKind::kMatmul) ops += flops(op);
+      }
+    }
+  }
+  return ops;
+}
+
 void print_table(const nlohmann::ordered_json& rows, bool emulated) {
   std::printf("%-8s %-28s %-7s %10s %8s\n", "test", "devices", "plan", "tok/s", "+- MAD");
   for (const auto& row : rows) {
@@ -183,7 +197,8 @@ int run_bench(const InferFlags& flags) {
       row["peak_rss_bytes"] = peak_rss_bytes();
       row["model"] = {{"path", setup.model->path()},
                       {"params", setup.model->parameters()},
-                      {"bytes", setup.model->file().file_bytes()}};
+                      {"bytes", setup.model->file().file_bytes()},
+                      {"ops_per_token", ops_per_token(setup.model->shape())}};
       row["environment"] = environment_json();
       rows.push_back(std::move(row));
     }

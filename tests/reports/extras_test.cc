@@ -71,9 +71,11 @@ TEST(SearchRecord, RefusesWhatIsNone) {
 
 constexpr const char* kRates = R"([
   {"test": "pp64", "devices": ["cpu:0", "opencl:0"], "plan": "tuned", "emulated": false,
-   "tok_per_s": {"samples": [100, 110]}, "peak_rss_bytes": 1048576, "model": {"path": "/a/b/m.gguf", "bytes": 1000000000}},
+   "tok_per_s": {"samples": [100, 110]}, "peak_rss_bytes": 1048576, "model": {"path": "/a/b/m.gguf", "bytes": 1000000000,
+   "ops_per_token": 2e8}},
   {"test": "tg16", "devices": ["cpu:0"], "plan": "single", "emulated": true, "tok_per_s": {"samples": [20]}},
-  {"test": "pp64", "devices": ["x"], "engine": "other 1.0", "tok_per_s": {"samples": [90]}}])";
+  {"test": "pp64", "devices": ["x"], "engine": "other 1.0", "tok_per_s": {"samples": [90]},
+   "model": {"path": "m.gguf"}}])";
 
 TEST(Rates, WhoDidWhat) {
   std::vector<RateRow> rows = rate_rows_from_json(kRates, "r.json");
@@ -85,6 +87,10 @@ TEST(Rates, WhoDidWhat) {
   EXPECT_EQ(rows[1].who, "other 1.0") << "rows of a test stand together";
   EXPECT_EQ(rows[2].who, "cpu:0 alone");
   EXPECT_TRUE(rows[2].emulated);
+  EXPECT_EQ(rows[1].ops_per_token, 0);
+  share_model_facts(rows);
+  EXPECT_EQ(rows[1].ops_per_token, 2e8) << "the same model, whoever runs it";
+  EXPECT_EQ(rows[2].ops_per_token, 0) << "of another model nothing is known";
 }
 
 TEST(Rates, RefusesWhatIsNone) {
