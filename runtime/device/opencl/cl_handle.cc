@@ -1,8 +1,28 @@
 #include "runtime/device/opencl/cl_handle.h"
 
+#include <chrono>
+#include <thread>
+
 #include "base/error.h"
 
 namespace hetero {
+
+cl_int release_settled(cl_command_queue queue) {
+  // A driver that keeps references of its own ends the wait by time.
+  constexpr std::chrono::microseconds kPause{50};
+  constexpr int kMostPauses = 400;
+  cl_event last = nullptr;
+  if (clEnqueueMarkerWithWaitList(queue, 0, nullptr, &last) == CL_SUCCESS) {
+    clFinish(queue);
+    cl_uint references = 2;
+    for (int pause = 0; references > 1 && pause < kMostPauses; ++pause) {
+      if (clGetEventInfo(last, CL_EVENT_REFERENCE_COUNT, sizeof references, &references, nullptr) != CL_SUCCESS) break;
+      if (references > 1) std::this_thread::sleep_for(kPause);
+    }
+    clReleaseEvent(last);
+  }
+  return clReleaseCommandQueue(queue);
+}
 
 std::string cl_status_name(cl_int status) {
   switch (status) {

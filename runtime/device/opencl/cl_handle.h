@@ -35,9 +35,13 @@ class ClHandle {
   T raw_ = nullptr;
 };
 
+// Waits for the queue and until the driver has let go of its last command, then releases it. PoCL's workers release a
+// command's event after clFinish() has told that it is done: a context that went away meanwhile would be used again.
+cl_int release_settled(cl_command_queue queue);
+
 using ClSubDevice = ClHandle<cl_device_id, clReleaseDevice>;  // releasing a root device has no effect
 using ClContext = ClHandle<cl_context, clReleaseContext>;
-using ClQueue = ClHandle<cl_command_queue, clReleaseCommandQueue>;
+using ClQueue = ClHandle<cl_command_queue, release_settled>;
 using ClBuffer = ClHandle<cl_mem, clReleaseMemObject>;
 using ClProgram = ClHandle<cl_program, clReleaseProgram>;
 using ClKernelObject = ClHandle<cl_kernel, clReleaseKernel>;
