@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "profiles/plan.h"
-#include "tests/support/program.h"
 #include "tests/runtime/model/gguf_writer.h"
+#include "tests/support/program.h"
 
 namespace hetero::test {
 namespace {

@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "tests/support/program.h"
 #include "tests/runtime/model/gguf_writer.h"
+#include "tests/support/program.h"
 
 namespace hetero::test {
 namespace {

@@ -30,7 +30,7 @@ struct TuneFlags {
   std::string sync = "fast";        // simulate: fast or driver
   std::string graphs = "prepared";  // simulate: prepared, online or row counts
   std::string plan;                 // simulate: a plan document to run; empty: solve
-  std::string faults;                 // simulate: a fault script; empty: none
+  std::string faults;               // simulate: a fault script; empty: none
   int grid = 64;                    // simulate: SolveOptions::grid
   std::string what = "plan";        // export
   std::string file;                 // export: where to; import: from where

@@ -4,8 +4,8 @@
 #include <sstream>
 #include <vector>
 
-#include "base/rng.h"
 #include "base/error.h"
+#include "base/rng.h"
 #include "runtime/device/sim/sim_system.h"
 #include "tests/runtime/sim/sim_fixture.h"
 

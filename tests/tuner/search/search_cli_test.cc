@@ -107,8 +107,8 @@ TEST_F(SearchOnADevice, RecordsEverythingAndGoesOn) {
 
 TEST_F(SearchOnADevice, WhatWinsIsKept) {
   const std::string db = " --db " + folder_.file("p.db");
-  const Finished search = tune("search " + kOp + "--variant matmul.opencl.gemm --evaluations 3 --rounds 3 --keep" + db +
-                               " -o " + file_);
+  const Finished search =
+      tune("search " + kOp + "--variant matmul.opencl.gemm --evaluations 3 --rounds 3 --keep" + db + " -o " + file_);
   ASSERT_EQ(search.exit_code, 0) << search.err;
   const Finished shown = tune("show" + db);
   EXPECT_NE(shown.out.find("matmul.opencl.gemm: chunk="), std::string::npos) << shown.out;
@@ -119,9 +119,9 @@ TEST_F(SearchOnADevice, WhatWinsIsKept) {
 // private memory than a thread has.
 TEST_F(SearchOnADevice, OutlivesHangsAndCrashes) {
   const Finished outcome = tune("search " + kOp +
-                               "--variant matmul.opencl.gemm --values rows_block=64,4194304 --values chunk=16,128 "
-                               "--rounds 1 --timeout 5s --strategy exhaustive -o " +
-                               file_);
+                                "--variant matmul.opencl.gemm --values rows_block=64,4194304 --values chunk=16,128 "
+                                "--rounds 1 --timeout 5s --strategy exhaustive -o " +
+                                file_);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const RecordedSearch r = result();
   ASSERT_EQ(r.rows.size(), 4U);
