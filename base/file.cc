@@ -63,7 +63,7 @@ void OutputFile::fail() const {
 
 void write_file(const std::string& path, const std::string& text) {
   OutputFile file(path);
-  file.write(text.data(), text.size());
+  file.write(text);
   file.commit();
 }
 

@@ -20,6 +20,7 @@ class OutputFile {
   OutputFile& operator=(const OutputFile&) = delete;
 
   void write(const void* bytes, std::size_t count);
+  void write(const std::string& text) { write(text.data(), text.size()); }
   void commit();
 
  private:

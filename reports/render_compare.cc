@@ -1,39 +1,34 @@
 #include "reports/render_compare.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "reports/junit.h"
 #include "reports/markup.h"
 #include "reports/render_markdown.h"
+#include "reports/words.h"
 
 namespace hetero {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string number(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
 std::string ratio_text(const ComparedBenchmark& row) {
-  return row.time_ratio ? number("%.3f", row.time_ratio->estimate) : "-";
+  return row.time_ratio ? number_text("%.3f", row.time_ratio->estimate) : "-";
 }
 std::string interval_text(const ComparedBenchmark& row) {
   if (!row.time_ratio || !row.time_ratio->interval) return "-";
-  return number("%.3f", row.time_ratio->interval->low) + " .. " + number("%.3f", row.time_ratio->interval->high);
+  return number_text("%.3f", row.time_ratio->interval->low) + " .. " +
+         number_text("%.3f", row.time_ratio->interval->high);
 }
 std::string median_text(double median, double mad, const std::string& unit, std::size_t samples) {
   if (samples == 0) return "-";
-  return format_value(median, unit) + number(" (MAD %.1f %%, ", median > 0 ? 100 * mad / median : 0) +
+  return format_value(median, unit) + number_text(" (MAD %.1f %%, ", median > 0 ? 100 * mad / median : 0) +
          std::to_string(samples) + ")";
 }
 std::string p_text(const ComparedBenchmark& row) {
   if (!row.time_ratio) return "-";
-  return row.p_adjusted < 1e-4 ? "< 0.0001" : number("%.4f", row.p_adjusted);
+  return row.p_adjusted < 1e-4 ? "< 0.0001" : number_text("%.4f", row.p_adjusted);
 }
 
 // Regressions first, then gains, then the rest; in the table's order within each.
@@ -53,15 +48,15 @@ std::string summary(const Comparison& comparison) {
   return std::to_string(comparison.count(Finding::kSlower)) + " slower, " +
          std::to_string(comparison.count(Finding::kFaster)) + " faster, " +
          std::to_string(comparison.count(Finding::kSame)) + " without a difference of more than " +
-         number("%.3g %%", 100 * comparison.options.threshold) +
+         number_text("%.3g %%", 100 * comparison.options.threshold) +
          (too_few > 0 ? ", " + std::to_string(too_few) + " with too few samples" : "");
 }
 
 std::string method(const Comparison& comparison) {
   return "Ratio: time of B over time of A (median of all pairs, " +
-         number("%.3g %%", 100 * comparison.options.confidence) +
+         number_text("%.3g %%", 100 * comparison.options.confidence) +
          " interval). Mann-Whitney U, p adjusted by Holm over the table, level " +
-         number("%.3g", comparison.options.alpha) + ".";
+         number_text("%.3g", comparison.options.alpha) + ".";
 }
 
 }  // namespace
@@ -156,7 +151,7 @@ std::string render_junit(const Comparison& comparison) {
     test.details = "time B/A " + ratio_text(row) + ", interval " + interval_text(row) + ", p " + p_text(row);
     if (row.finding == Finding::kSlower) {
       test.state = JunitState::kFailed;
-      test.message = "B takes " + number("%.1f %%", 100 * (row.time_ratio->estimate - 1)) + " longer than A";
+      test.message = "B takes " + number_text("%.1f %%", 100 * (row.time_ratio->estimate - 1)) + " longer than A";
     } else if (row.finding != Finding::kSame && row.finding != Finding::kFaster) {
       test.state = JunitState::kSkipped;
       test.message = name_of(row.finding);

@@ -1,32 +1,27 @@
 #include "reports/render_history.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "reports/html/chart.h"
 #include "reports/html/page.h"
 #include "reports/markup.h"
+#include "reports/words.h"
 
 namespace hetero {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string number(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
 std::string spread_text(const HistoryPoint& point) {
-  return number("MAD %.1f %%, ", point.median > 0 ? 100 * point.mad / point.median : 0) +
+  return number_text("MAD %.1f %%, ", point.median > 0 ? 100 * point.mad / point.median : 0) +
          std::to_string(point.samples.size());
 }
 
 std::string interval_text(const HistoryPoint& point) {
   if (!point.time_ratio || !point.time_ratio->interval) return "-";
-  return number("%.3f", point.time_ratio->interval->low) + " .. " + number("%.3f", point.time_ratio->interval->high);
+  return number_text("%.3f", point.time_ratio->interval->low) + " .. " +
+         number_text("%.3f", point.time_ratio->interval->high);
 }
 
 // Where there is no commit before, or the benchmark was not in it, there is nothing to say.
@@ -62,8 +57,8 @@ HtmlSection section_of(const History& history, const HistoryRow& row, std::size_
     for (const double sample : point.samples) samples.points.push_back({x, sample});
     medians.points.push_back({x, point.median, finding_text(point)});
     table.rows.push_back({history.commits[i].label, format_value(point.median, row.unit), spread_text(point),
-                          point.time_ratio ? number("%.3f", point.time_ratio->estimate) : "-", interval_text(point),
-                          finding_text(point), history.commits[i].source});
+                          point.time_ratio ? number_text("%.3f", point.time_ratio->estimate) : "-",
+                          interval_text(point), finding_text(point), history.commits[i].source});
   }
   chart.series = {samples, medians};
   return {"metric-" + std::to_string(index), row.name,
@@ -89,7 +84,7 @@ std::string render_text(const History& history) {
         line += padded(format_value(point->median, row.unit), 12) + padded("(" + spread_text(*point) + ")", 19) +
                 padded(std::string(static_cast<std::size_t>(kLongestBar * point->median / most + 0.5), '#'),
                        static_cast<std::size_t>(kLongestBar) + 2);
-        if (point->time_ratio) line += number("%.3f ", point->time_ratio->estimate) + finding_text(*point);
+        if (point->time_ratio) line += number_text("%.3f ", point->time_ratio->estimate) + finding_text(*point);
       } else {
         line += "-";
       }
@@ -99,8 +94,8 @@ std::string render_text(const History& history) {
     text += "\n";
   }
   return text + "Numbers at the end: time over the commit before (above 1: slower). Mann-Whitney U, level " +
-         number("%.3g", history.options.alpha) + " over the whole history; changes below " +
-         number("%.3g %%", 100 * history.options.threshold) + " do not count.\n";
+         number_text("%.3g", history.options.alpha) + " over the whole history; changes below " +
+         number_text("%.3g %%", 100 * history.options.threshold) + " do not count.\n";
 }
 
 std::string render_json(const History& history) {
@@ -149,14 +144,14 @@ std::string render_html(const History& history) {
                    [](const HistoryRow* a, const HistoryRow* b) { return changed(*a) > changed(*b); });
   std::string body =
       paragraph("Each commit is compared with the one before: Mann-Whitney U, level " +
-                number("%.3g", history.options.alpha) + " over the whole history; changes of the time below " +
-                number("%.3g %%", 100 * history.options.threshold) + " do not count.");
+                number_text("%.3g", history.options.alpha) + " over the whole history; changes of the time below " +
+                number_text("%.3g %%", 100 * history.options.threshold) + " do not count.");
   HtmlTable steps{{"benchmark", "commit", "#time over the commit before", "finding"}, {}};
   for (const HistoryRow* row : rows) {
     for (std::size_t i = 0; i < row->points.size() && changed(*row); ++i) {
       const auto& point = row->points[i];
       if (!point || (point->finding != Finding::kSlower && point->finding != Finding::kFaster)) continue;
-      steps.rows.push_back({row->name, history.commits[i].label, number("%.3f", point->time_ratio->estimate),
+      steps.rows.push_back({row->name, history.commits[i].label, number_text("%.3f", point->time_ratio->estimate),
                             std::string(name_of(point->finding))});
     }
   }

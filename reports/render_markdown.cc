@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <cstdio>
 #include <utility>
 
 #include "base/units.h"
@@ -21,11 +20,6 @@ constexpr std::size_t kMostOtherPlans = 3;
 constexpr std::size_t kLongestText = 200;  // bytes of a name, a command, a sentence
 constexpr const char* kNone = "-";
 
-std::string number(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
 std::string count_of(std::size_t count, const std::string& thing) {
   return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
 }
@@ -58,7 +52,7 @@ std::string runs_text(const Report& report) {
   text += "- Latest run: " + std::to_string(run.id) + " (of " + count_of(report.runs.size(), "run") + "), " +
           shown(info.started_utc) + ", " + (run.outcome.empty() ? "unfinished" : shown(run.outcome)) + ", " +
           count_of(static_cast<std::size_t>(run.samples), "sample") + ", load average " +
-          number("%.2f", info.load_average) + "\n";
+          number_text("%.2f", info.load_average) + "\n";
   text += "- Program: hetero " + shown(info.program_version) + ", " + shown(info.build_type) + " build\n";
   text += "- Command: " + shown(info.command) + "\n";
   return text;
@@ -82,7 +76,7 @@ std::string figure_text(const DeviceProfile& device, const Figure& figure, const
   if (name_of(provenance) != times_of(device) && provenance != Provenance::kSimulated) {
     notes.emplace_back(name_of(provenance));
   }
-  if (figure.spread > 0) notes.push_back(number("MAD %.1f %%", 100 * figure.spread));
+  if (figure.spread > 0) notes.push_back(number_text("MAD %.1f %%", 100 * figure.spread));
   if (!figure.source.empty()) notes.push_back(figure.source);
   return value + (notes.empty() ? "" : " (" + joined(notes, ", ") + ")");
 }
@@ -90,8 +84,8 @@ std::string figure_text(const DeviceProfile& device, const Figure& figure, const
 std::string device_row(const DeviceProfile& device) {
   std::string together;
   for (const auto& [with, figure] : device.bandwidth_together_gbps) {
-    together +=
-        (together.empty() ? "" : "; ") + figure_text(device, figure, number("%.1f", figure.value)) + " with " + with;
+    together += (together.empty() ? "" : "; ") + figure_text(device, figure, number_text("%.1f", figure.value)) +
+                " with " + with;
   }
   std::string join = kNone;
   if (!device.join_ns.empty()) {
@@ -102,7 +96,7 @@ std::string device_row(const DeviceProfile& device) {
   const std::string times = times_of(device);
   return table_row({shown(device.device), shown(device.kind), shown(device.name + ", " + device.driver),
                     times == "measured" ? times : "**" + times + "**",
-                    shown(figure_text(device, device.bandwidth_gbps, number("%.1f", device.bandwidth_gbps.value))),
+                    shown(figure_text(device, device.bandwidth_gbps, number_text("%.1f", device.bandwidth_gbps.value))),
                     together.empty() ? kNone : shown(together),
                     shown(figure_text(device, device.launch_ns, format_duration_ns(device.launch_ns.value))),
                     shown(join)});
@@ -139,8 +133,8 @@ std::string division_cell(const PlanBucket& bucket) {
 std::string timing_cell(const Report& report, const std::optional<GateTiming>& timing, std::int64_t rows) {
   if (!timing || !(timing->median_ns > 0)) return kNone;
   std::string cell = format_duration_ns(timing->median_ns) + ", " +
-                     number("%.1f tok/s", static_cast<double>(timing->rows) / timing->median_ns * 1e9) + " (" +
-                     number("MAD %.1f %%, ", 100 * timing->mad_ns / timing->median_ns) +
+                     number_text("%.1f tok/s", static_cast<double>(timing->rows) / timing->median_ns * 1e9) + " (" +
+                     number_text("MAD %.1f %%, ", 100 * timing->mad_ns / timing->median_ns) +
                      count_of(timing->samples_ns.size(), "sample");
   if (timing->rows != rows) cell += ", at " + count_of(static_cast<std::size_t>(timing->rows), "row");
   if (const std::string times = times_of(report, timing->devices); times != "measured") cell += ", " + times;
@@ -154,7 +148,7 @@ std::string bucket_row(const Report& report, const PlanBucket& bucket, const Gat
   const std::string single = gate.single ? shown(joined(gate.single->devices, " + ")) + ": " : "";
   return table_row({label_of(bucket), division_cell(bucket), predicted > 0 ? format_duration_ns(predicted) : kNone,
                     timing_cell(report, gate.plan, rows), single + timing_cell(report, gate.single, rows),
-                    error ? number("%+.1f %%", 100 * *error) : kNone});
+                    error ? number_text("%+.1f %%", 100 * *error) : kNone});
 }
 
 std::string verdict_line(const Report& report, const PlanBucket& bucket, const GateTimes& gate) {
@@ -164,8 +158,8 @@ std::string verdict_line(const Report& report, const PlanBucket& bucket, const G
   std::string line = label + (verdict.adopted ? "**adopted**" : "**" + shown(verdict.best_single) + " alone**");
   // Without times there was nothing to compare, and the ratio is none.
   if (gate.plan && gate.single) {
-    line +=
-        ", the plan takes " + number("%.2f", verdict.plan_over_single) + " x the time of " + shown(verdict.best_single);
+    line += ", the plan takes " + number_text("%.2f", verdict.plan_over_single) + " x the time of " +
+            shown(verdict.best_single);
     std::vector<std::string> devices = gate.plan->devices;
     devices.insert(devices.end(), gate.single->devices.begin(), gate.single->devices.end());
     if (const std::string times = times_of(report, devices); times != "measured") line += " (**" + times + "**)";

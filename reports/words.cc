@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <utility>
 
 namespace hetero {
@@ -76,6 +77,12 @@ std::string sentence_of(const PlanBucket::Verdict& verdict) {
 std::string joined(const std::vector<std::string>& ids, const std::string& between) {
   std::string text;
   for (const std::string& id : ids) text += (text.empty() ? "" : between) + id;
+  return text;
+}
+
+std::string number_text(const char* format, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, value);
   return text;
 }
 

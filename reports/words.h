@@ -23,4 +23,7 @@ std::string sentence_of(const PlanBucket::Verdict& verdict);
 // "cpu:0 + opencl:0@1"
 std::string joined(const std::vector<std::string>& ids, const std::string& between);
 
+// printf() of one number.
+std::string number_text(const char* format, double value);
+
 }  // namespace hetero

@@ -1,7 +1,5 @@
 #include "reports/html/render_html.h"
 
-#include <cstdio>
-
 #include "base/units.h"
 #include "profiles/cost_model.h"
 #include "reports/html/sections.h"
@@ -68,12 +66,6 @@ HtmlSection devices_section(const Report& report) {
 }
 
 }  // namespace
-
-std::string number_text(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
 
 DeviceColours device_colours(const Report& report, const Characteristics& characteristics, const Extras& extras) {
   DeviceColours colours;

@@ -9,6 +9,7 @@
 #include "reports/html/page.h"
 #include "reports/html/render_html.h"
 #include "reports/report.h"
+#include "reports/words.h"
 
 namespace hetero {
 
@@ -21,8 +22,6 @@ std::string device_label(const Report& report, const std::string& id);
 
 // In order, each once.
 std::vector<std::string> devices_with_ops(const Characteristics& characteristics);
-
-std::string number_text(const char* format, double value);
 
 // device_sections.cc: what each device can do.
 HtmlSection compute_section(const Report& report, const Characteristics& characteristics, const DeviceColours& colours);

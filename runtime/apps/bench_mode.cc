@@ -209,8 +209,7 @@ int run_bench(const InferFlags& flags) {
     print_table(rows, setup.emulated);
   }
   if (trace_file) {
-    const std::string text = to_chrome_json(trace);
-    trace_file->write(text.data(), text.size());
+    trace_file->write(to_chrome_json(trace));
     trace_file->commit();
   }
   return 0;

@@ -96,8 +96,7 @@ int run_generate(const InferFlags& flags) {
   }
   const double decode_ns = to_ns(setup.timeline->now() - decode_start);
   if (trace_file) {
-    const std::string text = to_chrome_json(trace);
-    trace_file->write(text.data(), text.size());
+    trace_file->write(to_chrome_json(trace));
     trace_file->commit();
   }
   if (stream) {

@@ -72,7 +72,8 @@ const Device& likeliest_best(const std::vector<std::unique_ptr<Device>>& devices
   return *devices.front();
 }
 
-Choice choose_devices(const InferFlags& flags, const Model& model) {
+// `store`: null where there is none, or no plan is wanted.
+Choice choose_devices(const InferFlags& flags, const Model& model, const Store* store) {
   Choice choice;
   if (!flags.devices.empty()) choice.specs = parse_device_list(flags.devices);
   if (flags.plan == "none") {
@@ -89,7 +90,6 @@ Choice choose_devices(const InferFlags& flags, const Model& model) {
     if (choice.specs.empty()) choice.specs = parse_device_list(list_text(choice.plan->devices));
     return choice;
   }
-  const std::unique_ptr<Store> store = open_store(flags);
   std::vector<DeviceSpec> wanted = choice.specs.empty() ? default_devices(discover_devices()) : choice.specs;
   if (store != nullptr) {
     std::vector<std::string> ids = ids_of(wanted);
@@ -156,12 +156,12 @@ InferSetup set_up(const InferFlags& flags, std::unique_ptr<Model> model, std::in
                   std::int64_t max_logits_rows, std::int64_t max_rows) {
   InferSetup setup;
   setup.model = std::move(model);
-  Choice choice = choose_devices(flags, *setup.model);
+  const std::unique_ptr<Store> store = flags.plan == "none" ? nullptr : open_store(flags);
+  Choice choice = choose_devices(flags, *setup.model, store.get());
   setup.timeline = std::make_unique<RealTimeline>();
   DeviceContext device_context;
   device_context.timeline = setup.timeline.get();
   device_context.kernels.worst = flags.precision == "f32" ? ToleranceClass::kF32 : ToleranceClass::kQ8;
-  const std::unique_ptr<Store> store = flags.plan == "none" ? nullptr : open_store(flags);
   if (store != nullptr) device_context.tuned = tuned_kernels(store->kernel_choices());
   device_context.cache_dir = program_cache();
   setup.devices = open_devices(choice.specs, device_context);

@@ -9,16 +9,10 @@
 #include "reports/rates.h"
 #include "reports/search_record.h"
 #include "tests/reports/example_report.h"
+#include "tests/support/text.h"
 
 namespace hetero {
 namespace {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-std::size_t count(const std::string& text, const std::string& part) {
-  std::size_t found = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
-  return found;
-}
 
 constexpr const char* kSearch = R"({"schema_version": "1.0.0",
   "metadata": {"kernel_name": "k#1, op", "device_name": "opencl:0", "driver": "d"},

@@ -11,16 +11,10 @@
 #include "reports/html/chart.h"
 #include "reports/html/plan_picture.h"
 #include "tests/reports/example_report.h"
+#include "tests/support/text.h"
 
 namespace hetero {
 namespace {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-std::size_t count(const std::string& text, const std::string& part) {
-  std::size_t found = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
-  return found;
-}
 
 Characteristics samples() {
   Characteristics c;

@@ -48,12 +48,13 @@ class Simulation {
     options.max_rows = scenario.steps.front();
     engine_.emplace(graph, timeline_, pointers, plan, options, &costs);
     engine_->set_trace(&trace_);
+    std::map<SimDevice*, SimDevice::Limits> limits;
     for (const Fault& fault : scenario_.faults) {
       SimDevice& device = device_of(fault);
-      if (fault.kind == FaultKind::kCompileFailure) limits_[&device].failing_graph = fault.graph;
-      if (fault.kind == FaultKind::kOutOfMemory) limits_[&device].weight_bytes = fault.bytes;
+      if (fault.kind == FaultKind::kCompileFailure) limits[&device].failing_graph = fault.graph;
+      if (fault.kind == FaultKind::kOutOfMemory) limits[&device].weight_bytes = fault.bytes;
     }
-    for (const auto& [device, limits] : limits_) device->set_limits(limits);
+    for (const auto& [device, own] : limits) device->set_limits(own);
   }
 
   // From now on, the prompt is there.
@@ -168,7 +169,6 @@ class Simulation {
   KeepTrace keep_;
   VirtualTimeline timeline_;
   std::vector<std::unique_ptr<SimDevice>> devices_;
-  std::map<SimDevice*, SimDevice::Limits> limits_;
   std::optional<Engine> engine_;
   Trace trace_;
 };

@@ -44,11 +44,6 @@ SimulationFacts facts_in(const std::string& document) {
   return facts;
 }
 
-std::string document_of(const std::string& profile) {
-  const std::string* const shipped = shipped_system_profile(profile);
-  return shipped != nullptr ? *shipped : read_file(profile);
-}
-
 std::vector<std::string> chosen_devices(const TuneFlags& flags, const SystemProfile& system) {
   std::vector<std::string> known;
   for (const DeviceProfile& p : system.devices) known.push_back(short_name(p.device));
@@ -174,13 +169,14 @@ std::vector<Strategy> strategies_of(const std::string& text) {
 
 Scenario make_scenario(const TuneFlags& flags) {
   Scenario scenario;
-  scenario.system = load_system(flags.profile);
+  const std::string document = system_document(flags.profile);
+  scenario.system = system_profile_from_json(document);
   scenario.strategies = strategies_of(flags.strategy);
   scenario.grid = flags.grid;
   for (std::int64_t left = flags.prompt; left > 0; left -= kMostRows) {
     scenario.steps.push_back(std::min(left, kMostRows));
   }
-  const SimulationFacts facts = facts_in(document_of(flags.profile));
+  const SimulationFacts facts = facts_in(document);
   if (flags.sync == "driver") wait_in_driver(scenario.system, facts);
   if (flags.graphs == "online") {
     generate_online(scenario, facts);

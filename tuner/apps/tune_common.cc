@@ -74,15 +74,13 @@ ModelShape load_shape(const std::string& model) {
   return Model::load(model)->shape();
 }
 
-SystemProfile load_system(const std::string& profile) {
-  if (const std::string* shipped = shipped_system_profile(profile); shipped != nullptr) {
-    return system_profile_from_json(*shipped);
-  }
+std::string system_document(const std::string& profile) {
+  if (const std::string* shipped = shipped_system_profile(profile); shipped != nullptr) return *shipped;
   if (!exists(profile)) {
     throw environment_error("there is no file or profile '" + profile + "'",
                             "profiles that are known: " + list_of(shipped_system_profile_names()));
   }
-  return system_profile_from_json(read_file(profile));
+  return read_file(profile);
 }
 
 std::vector<DeviceSpec> wanted_devices(const TuneFlags& flags) {

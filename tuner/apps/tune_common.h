@@ -56,8 +56,8 @@ int run_simulate(const TuneFlags& flags);
 
 // From a GGUF file, a shape document or a shipped name. Throws Error.
 ModelShape load_shape(const std::string& model);
-// A shipped system profile by name, or a file.
-SystemProfile load_system(const std::string& profile);
+// The document of a shipped system profile by name, or a file's.
+std::string system_document(const std::string& profile);
 
 // The devices of the flags, or the default ones. Throws environment_error when there are none.
 std::vector<DeviceSpec> wanted_devices(const TuneFlags& flags);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstring>
 
 namespace hetero {
 namespace {
@@ -34,7 +33,6 @@ ClDoorbell::ClDoorbell(cl_context context, cl_command_queue queue, cl_program pr
       memory_(kWords * kLineWords * sizeof(std::uint32_t)),
       words_(reinterpret_cast<std::uint32_t*>(memory_.data())),
       rounds_(kProbeRounds) {
-  std::memset(memory_.data(), 0, memory_.size());
   cl_int status = CL_SUCCESS;
   buffer_ = ClBuffer(
       clCreateBuffer(context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, memory_.size(), memory_.data(), &status));

@@ -1,10 +1,9 @@
 // hetero-tune as a program: wrong input gives one line on stderr and the documented exit code.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <string>
 
-#include "tests/support/program.h"
+#include "tests/support/refusal.h"
 
 namespace hetero {
 namespace {
@@ -13,13 +12,7 @@ using test::Finished;
 
 Finished tune(const std::string& arguments) { return test::run_line(HETERO_TUNE, arguments); }
 
-void expect_refused(const std::string& arguments, int code) {
-  const Finished run = tune(arguments);
-  EXPECT_EQ(run.exit_code, code) << arguments << "\n" << run.err;
-  EXPECT_EQ(run.out, "") << arguments;
-  EXPECT_EQ(run.err.rfind("error: ", 0), 0U) << arguments << "\n" << run.err;
-  EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << arguments << "\n" << run.err;
-}
+void expect_refused(const std::string& arguments, int code) { test::expect_refusal(HETERO_TUNE, arguments, code); }
 
 TEST(TuneCli, RefusesWrongFlags) {
   expect_refused("", 2);

@@ -3,10 +3,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <string>
 
-#include "tests/support/program.h"
+#include "tests/support/refusal.h"
 #include "tuner/search/recording.h"
 
 namespace hetero {
@@ -16,13 +15,7 @@ using test::Finished;
 
 Finished tune(const std::string& arguments) { return test::run_line(HETERO_TUNE, arguments); }
 
-void expect_refused(const std::string& arguments, int code) {
-  const Finished run = tune(arguments);
-  EXPECT_EQ(run.exit_code, code) << arguments << "\n" << run.err;
-  EXPECT_EQ(run.out, "") << arguments;
-  EXPECT_EQ(run.err.rfind("error: ", 0), 0U) << arguments << "\n" << run.err;
-  EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << arguments << "\n" << run.err;
-}
+void expect_refused(const std::string& arguments, int code) { test::expect_refusal(HETERO_TUNE, arguments, code); }
 
 const std::string kSpace = SEARCH_DATA "gemm_q8.json";
 const std::string kOp = "--op 'matmul m=32 n=64 k=64 w=q4_0 a=f32' --device opencl:0@1 ";
