@@ -5,8 +5,7 @@
 //   weights of at most 15 (31): 2 * 15 * 127 * 8 (2 * 31 * 127 * 4) fit, and as many are added before widening;
 //   weights with zero 128: |weight| is the unsigned factor and the activation takes its sign: 2 * 128 * 127 fit once.
 // The latter are sums over (q - 128) * activation already; to those of 4-bit weights with a zero -zero *
-// sum(activations) is added, as in the VNNI kernel. Low planes of wide blocks are sums of their own, joined as
-// integers.
+// sum(activations) is added, as in the VNNI kernel, which tells about low planes too.
 //
 // Registers of the largest tile (4 rows, 8 features): 4 sums, 4 totals, weights, a product, two constants.
 // Functions carry their target, so the file is safe to link and load on any x86-64.
@@ -82,8 +81,22 @@ HETERO_AVX2 inline void multiply_plane(__m256i (&sums)[R], const std::byte* quan
   }
 }
 
-// Adds one block's products to the totals of the 8 features from `lane0` on; totals of row r at [first + r]. `low`: the
-// block's low plane, or null where it does not count.
+// total += sums * (scale of the panel's row and group) * (scale of the activations' row, times `unit`), for the 8
+// features from `lane0` on; totals of row r at [first + r].
+template <PackedKind K, int R, int Totals>
+HETERO_AVX2 inline void add_scaled(__m256 (&total)[Totals], int first, const __m256i (&sums)[R], const std::byte* w,
+                                   const std::byte* row_scales, int g, int lane0, float unit) {
+  constexpr PackedTraits t = packed_traits(K);
+  __m256 scale = load_figures<t.scale_bytes>(w + (g * kPanelRows + lane0) * t.scale_bytes);
+  if (unit != 1) scale = _mm256_mul_ps(scale, _mm256_set1_ps(unit));
+  HETERO_UNROLL
+  for (int r = 0; r < R; ++r) {
+    const __m256 both = _mm256_mul_ps(scale, broadcast_float(row_scales + 4 * r));
+    total[first + r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[r]), both, total[first + r]);
+  }
+}
+
+// Adds one block's products to the totals. `low`: the low plane of a row alone, else null.
 template <PackedKind K, int R, int Totals>
 HETERO_AVX2 inline void add_block(__m256 (&total)[Totals], int first, const std::byte* w, const std::byte* a,
                                   const std::byte* low, int lane0) {
@@ -95,18 +108,12 @@ HETERO_AVX2 inline void add_block(__m256 (&total)[Totals], int first, const std:
   for (int g = 0; g < t.groups; ++g) {
     __m256i sums[R];
     multiply_plane<K, R>(sums, quants, activations, corrections, g);
-    if (low != nullptr) {
-      __m256i low_sums[R];
-      multiply_plane<K, R>(low_sums, quants, low + R * (low_row_bytes(t) - kBlockColumns), low, g);
-      HETERO_UNROLL
-      for (int r = 0; r < R; ++r) sums[r] = _mm256_add_epi32(_mm256_slli_epi32(sums[r], kLowBits), low_sums[r]);
+    if constexpr (R == 1) {
+      __m256i low_sums[1];
+      multiply_plane<K, R>(low_sums, quants, low + (low_row_bytes(t) - kBlockColumns), low, g);
+      sums[0] = _mm256_add_epi32(_mm256_slli_epi32(sums[0], kLowBits), low_sums[0]);
     }
-    const __m256 scale = load_figures<t.scale_bytes>(w + (g * kPanelRows + lane0) * t.scale_bytes);
-    HETERO_UNROLL
-    for (int r = 0; r < R; ++r) {
-      const __m256 both = _mm256_mul_ps(scale, broadcast_float(a + 4 * r));
-      total[first + r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[r]), both, total[first + r]);
-    }
+    add_scaled<K, R>(total, first, sums, w, a, g, lane0, 1);
   }
   if constexpr (t.min_bytes > 0) {
     const __m256 min = load_figures<t.min_bytes>(w + t.mins_offset() + lane0 * t.min_bytes);
@@ -117,24 +124,48 @@ HETERO_AVX2 inline void add_block(__m256 (&total)[Totals], int first, const std:
   }
 }
 
+// Adds the low plane of a wide block.
+template <PackedKind K, int R, int Totals>
+HETERO_AVX2 inline void add_low(__m256 (&total)[Totals], int first, const std::byte* w, const std::byte* a,
+                                const std::byte* low, int lane0) {
+  constexpr PackedTraits t = packed_traits(K);
+  const std::byte* plane = low + R * (low_row_bytes(t) - kBlockColumns);
+  HETERO_UNROLL
+  for (int g = 0; g < t.groups; ++g) {
+    __m256i sums[R];
+    multiply_plane<K, R>(sums, w + t.quants_offset() + 4 * lane0, plane, low, g);
+    add_scaled<K, R>(total, first, sums, w, a, g, lane0, 1 / kLowScale);
+  }
+}
+
 // Vectors [first, first + Vectors) of the panel.
 template <PackedKind K, int R, int Vectors>
 HETERO_AVX2 inline void vectors(const TileArgs& args, int first) {
   constexpr PackedTraits t = packed_traits(K);
-  const std::byte* w = args.weights;
-  const std::byte* a = args.activations;
+  constexpr auto kWeightBytes = static_cast<std::int64_t>(t.block_bytes());
+  constexpr auto kBlockBytes = static_cast<std::int64_t>(R * activation_row_bytes(ActivationForm::kQ8, t));
+  constexpr auto kLowBytes = static_cast<std::int64_t>(R * low_row_bytes(t));
   __m256 total[Vectors * R];
   HETERO_UNROLL
   for (int i = 0; i < Vectors * R; ++i) total[i] = _mm256_setzero_ps();
   for (std::int64_t block = 0; block < args.blocks; ++block) {
+    const std::byte* w = args.weights + block * kWeightBytes;
     if constexpr (R == 1) prefetch_block<t.block_bytes()>(w);
-    const std::byte* low = R == 1 || flagged(args.wide + 4 * block)
-                               ? args.low + block * static_cast<std::int64_t>(R * low_row_bytes(t))
-                               : nullptr;
     HETERO_UNROLL
-    for (int v = 0; v < Vectors; ++v) add_block<K, R>(total, v * R, w, a, low, (first + v) * kLanes);
-    w += t.block_bytes();
-    a += R * activation_row_bytes(ActivationForm::kQ8, t);
+    for (int v = 0; v < Vectors; ++v) {
+      add_block<K, R>(total, v * R, w, args.activations + block * kBlockBytes, args.low + block * kLowBytes,
+                      (first + v) * kLanes);
+    }
+  }
+  if constexpr (R > 1) {
+    for (std::int64_t block = 0; block < args.blocks; ++block) {
+      if (!flagged(args.wide + 4 * block)) continue;
+      HETERO_UNROLL
+      for (int v = 0; v < Vectors; ++v) {
+        add_low<K, R>(total, v * R, args.weights + block * kWeightBytes, args.activations + block * kBlockBytes,
+                      args.low + block * kLowBytes, (first + v) * kLanes);
+      }
+    }
   }
   HETERO_UNROLL
   for (int i = 0; i < Vectors * R; ++i) store(args, i % R, (first + i / R) * kLanes, total[i]);

@@ -117,7 +117,7 @@ struct QuantisedRow {
   std::int8_t high[kBlockColumns], low[kBlockColumns];
 };
 
-// The low planes of a block with a wide row; turns the others' figures into those of a wide block.
+// The low planes of a block with a wide row: zeros for the others.
 void write_low_planes(const PackedTraits& weights, QuantisedRow* q, const float* wide_limits, int rows,
                       std::byte* dst) {
   std::byte* plane = dst + static_cast<std::size_t>(rows) * (low_row_bytes(weights) - kBlockColumns);
@@ -154,15 +154,14 @@ void write_q8_block(const HostOp& op, const PackedTraits& weights, const BlockQu
   std::byte* corrections = dst.block + 4 * rows;
   std::byte* high_plane = corrections + 4 * rows * weights.groups;
   for (int r = 0; r < rows; ++r) {
-    // The kernel takes 128 * high + low for every row of a wide block: of a narrow row, exactly the same product.
-    const float scale = q[r].largest / (any_wide != 0 ? 127.0f * kLowScale : 127.0f);
-    put_figure(scale, rows, 0, r, dst.block);
+    const float scale = q[r].largest / 127.0f;
+    put_figure(op.desc.m == 1 ? scale / kLowScale : scale, rows, 0, r, dst.block);
     put_plane(q[r].high, rows, r, high_plane);
     for (int g = 0; g < weights.groups; ++g) {
       const std::int32_t high = q[r].sums[0].half[g];
       if (weights.min_bytes > 0) {
         const std::int32_t sum = any_wide != 0 ? high * (1 << kLowBits) + q[r].sums[1].half[g] : high;
-        put_figure(scale * static_cast<float>(sum), rows, g, r, corrections);
+        put_figure((any_wide != 0 ? scale / kLowScale : scale) * static_cast<float>(sum), rows, g, r, corrections);
       } else {
         put_figure(-weights.zero * high, rows, g, r, corrections);
       }
@@ -172,7 +171,7 @@ void write_q8_block(const HostOp& op, const PackedTraits& weights, const BlockQu
 
 // Work is divided by blocks of tiles, so that a single row of a long k occupies all workers too.
 void write_activations(const MatmulPath& path, const HostOp& op, const PackedTraits& weights, int worker, int workers) {
-  const TileSplit split(op.desc.m, path.max_rows);
+  const TileSplit split(op.desc.m, path.tile_rows(op.desc.m));
   const TileLayout layout(path.form, weights, op.desc.k);
   const Range part = part_of(split.tiles * layout.blocks, worker, workers);
   float wide_limits[kMaxTileRows];
@@ -196,22 +195,24 @@ void write_activations(const MatmulPath& path, const HostOp& op, const PackedTra
 
 // A worker has a contiguous range of panels: with few rows its weights are one linear stream.
 void multiply(const MatmulPath& path, const HostOp& op, PackedKind kind, int worker, int workers) {
-  const TileTable& kernels = (*path.tiles)[static_cast<std::size_t>(kind)];
   const PackedTraits weights = packed_traits(kind);
-  const TileSplit split(op.desc.m, path.max_rows);
+  const TileSplit split(op.desc.m, path.tile_rows(op.desc.m));
   const TileLayout layout(path.form, weights, op.desc.k);
-  const std::int64_t panel_bytes = layout.blocks * static_cast<std::int64_t>(weights.block_bytes());
   const std::int64_t read_bytes = split.rows(0) * layout.blocks * layout.row_bytes;  // of a tile; few low planes count
   const std::int64_t tiles_in_cache = std::max<std::int64_t>(1, kActivationBytesInCache / read_bytes);
   const Range panels = part_of(packed_panels(op.desc.n), worker, workers);
+  const std::int64_t at_once = path.in_pairs(op.desc.m) ? 2 : 1;
+  TileArgs args;
+  args.panel_bytes = layout.blocks * static_cast<std::int64_t>(weights.block_bytes());
+  args.blocks = layout.blocks;
   for (std::int64_t tile0 = 0; tile0 < split.tiles; tile0 += tiles_in_cache) {
     const std::int64_t tile1 = std::min(split.tiles, tile0 + tiles_in_cache);
-    for (std::int64_t panel = panels.begin; panel < panels.end; ++panel) {
+    for (std::int64_t panel = panels.begin; panel < panels.end; panel += at_once) {
+      const bool pair = panel + 2 <= panels.end && at_once == 2;
+      const TileTable& kernels = (pair ? *path.pair_tiles : *path.tiles)[static_cast<std::size_t>(kind)];
       const std::int64_t column = panel * kPanelRows;
-      TileArgs args;
-      args.weights = op.weights + panel * panel_bytes;
-      args.blocks = layout.blocks;
-      args.columns = static_cast<int>(std::min<std::int64_t>(kPanelRows, op.desc.n - column));
+      args.weights = op.weights + panel * args.panel_bytes;
+      args.columns = static_cast<int>(std::min((pair ? 2 : 1) * std::int64_t{kPanelRows}, op.desc.n - column));
       for (std::int64_t tile = tile0; tile < tile1; ++tile) {
         const std::int64_t row0 = split.first_row(tile);
         const int rows = split.rows(tile);

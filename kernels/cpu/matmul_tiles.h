@@ -3,7 +3,8 @@
 //
 // A tile is R rows of activations (1 <= R <= max_rows of the instruction set) by the 16 features of a packed panel,
 // over the whole of k, held in registers. m = 1 is a tile of one row: the panel streams from memory, nothing else does.
-// Large m runs many tiles over a panel, which by then lies in L1 or L2.
+// Large m runs many tiles over a panel, which by then lies in L1 or L2; an instruction set may have tiles of two panels
+// and fewer rows for it, which fetch each activation once for both.
 //
 // Activations of a tile of R rows, block after block of 32 columns (front to back, one stream):
 //
@@ -15,15 +16,16 @@
 //             int8 high[8][R][4]           column 4i + b of row r at [i][r][b]
 //
 // A narrow block has q = high, scale = max|x| / 127. Where few activations are far above the others, their blocks make
-// nearly all of the error: those are wide. q = 128 * high + low has 15 bits, scale = max|x| / 16256, and sums over high
-// and low are joined as integers. Low planes follow the stream of all blocks, each in its place; kernels pass over
-// those of narrow blocks. After them comes int32 wide[blocks], 1 where a row of the tile is wide.
+// nearly all of the error: those are wide. q = high + low / 128 has 15 bits; kernels add the low plane's products,
+// times scale / 128, after those of all high planes. Low planes follow the stream of all blocks, each in its place;
+// kernels pass over those of narrow blocks. After them comes int32 wide[blocks], 1 where a row of the tile is wide.
 //
 //   low:      int32 [groups][R]            only for weights with a zero: -zero * sum(low) of each group
 //             int8 low[8][R][4]
 //
-// A row alone is wide throughout: its weights come from memory meanwhile. Among several rows, a row's block is wide
-// where max|x| > kOutlier * rms of the row, and elsewhere has low = 0: the tile that it falls into changes no bit.
+// A row alone is wide throughout: its weights come from memory meanwhile. q = 128 * high + low is then summed as an
+// integer, and the scale is that of q, max|x| / 16256. Among several rows, a row's block is wide where max|x| >
+// kOutlier * rms of the row, and elsewhere has low = 0: the tile that it falls into changes no bit.
 //
 // Thread rule: pure functions of their arguments; workers write disjoint parts.
 #pragma once
@@ -59,9 +61,10 @@ constexpr std::size_t low_row_bytes(const PackedTraits& weights) {
   return kBlockColumns + (weights.min_bytes > 0 ? 0 : 4 * static_cast<std::size_t>(weights.groups));
 }
 
-// One tile. `columns` (1..16) of the panel's features exist in the output.
+// One tile. `columns` of its panels' features exist in the output: 1..16, with two panels 17..32.
 struct TileArgs {
-  const std::byte* weights = nullptr;      // the panel
+  const std::byte* weights = nullptr;      // the first panel
+  std::int64_t panel_bytes = 0;            // from a panel to the next
   const std::byte* activations = nullptr;  // the tile
   const std::byte* low = nullptr;          // form kQ8: its low planes, and which of them count
   const std::byte* wide = nullptr;
@@ -130,6 +133,11 @@ struct MatmulPath {
   int max_rows = 1;                           // of a tile
   const BlockQuantiser* quantiser = nullptr;  // form kQ8
   const TileTables* tiles = nullptr;
+  int max_pair_rows = 0;  // of a tile of two panels, used where m > max_rows; 0: there is none
+  const TileTables* pair_tiles = nullptr;
+
+  bool in_pairs(std::int64_t m) const { return m > max_rows && max_pair_rows > 0; }
+  int tile_rows(std::int64_t m) const { return in_pairs(m) ? max_pair_rows : max_rows; }
 };
 
 // Phase 0 writes the activations into the workspace, phase 1 multiplies.
