@@ -1,4 +1,4 @@
-// Matmul with float32 activations on AVX2. Layouts: pack.h (weights), matmul_tiles.h (activations).
+// Matmul with float32 activations on AVX2. Layouts: pack.h (weights), activations.h.
 //
 // Weights become floats in registers, one row a lane, by shifts and a conversion. As in the AVX-512 kernel, sums of
 // q * activation within a block are kept apart from the totals, and scales are applied once in 32 (16) columns.

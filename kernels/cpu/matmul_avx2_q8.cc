@@ -1,15 +1,18 @@
-// Matmul with 8-bit activations on AVX2. Layouts: pack.h (weights), matmul_tiles.h (activations).
+// Matmul with 8-bit activations on AVX2. Layouts: pack.h (weights), activations.h.
 //
 // vpmaddubsw multiplies unsigned by signed bytes and adds pairs into 16 bits with saturation, so products are kept
 // small enough that no sum of them can saturate:
 //   weights of at most 15 (31): 2 * 15 * 127 * 8 (2 * 31 * 127 * 4) fit, and as many are added before widening;
 //   weights with zero 128: |weight| is the unsigned factor and the activation takes its sign: 2 * 128 * 127 fit once.
 // The latter are sums over (q - 128) * activation already; to those of 4-bit weights with a zero -zero *
-// sum(activations) is added, as in the VNNI kernel, which tells about low planes too.
+// sum(activations) is added, as in the VNNI kernel, which tells about outliers too.
 //
 // Registers of the largest tile (4 rows, 8 features): 4 sums, 4 totals, weights, a product, two constants.
 // Functions carry their target, so the file is safe to link and load on any x86-64.
 #if defined(__x86_64__)
+
+#include <algorithm>
+#include <cstddef>
 
 #include "kernels/cpu/matmul_avx2.h"
 #include "kernels/cpu/matmul_kernels.h"
@@ -81,61 +84,84 @@ HETERO_AVX2 inline void multiply_plane(__m256i (&sums)[R], const std::byte* quan
   }
 }
 
-// total += sums * (scale of the panel's row and group) * (scale of the activations' row, times `unit`), for the 8
-// features from `lane0` on; totals of row r at [first + r].
+// totals += sums * scale of group g of the panel's 8 rows from `lane0` on; totals of row r at [first + r].
 template <PackedKind K, int R, int Totals>
-HETERO_AVX2 inline void add_scaled(__m256 (&total)[Totals], int first, const __m256i (&sums)[R], const std::byte* w,
-                                   const std::byte* row_scales, int g, int lane0, float unit) {
+HETERO_AVX2 inline void add_scaled(__m256 (&totals)[Totals], int first, const __m256i (&sums)[R], const std::byte* w,
+                                   int g, int lane0) {
   constexpr PackedTraits t = packed_traits(K);
-  __m256 scale = load_figures<t.scale_bytes>(w + (g * kPanelRows + lane0) * t.scale_bytes);
-  if (unit != 1) scale = _mm256_mul_ps(scale, _mm256_set1_ps(unit));
+  const __m256 scale = load_figures<t.scale_bytes>(w + (g * kPanelRows + lane0) * t.scale_bytes);
   HETERO_UNROLL
   for (int r = 0; r < R; ++r) {
-    const __m256 both = _mm256_mul_ps(scale, broadcast_float(row_scales + 4 * r));
-    total[first + r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[r]), both, total[first + r]);
+    totals[first + r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[r]), scale, totals[first + r]);
   }
 }
 
-// Adds one block's products to the totals. `low`: the low plane of a row alone, else null.
+// totals += in_steps * scale of the activations' row.
+template <int R, int Totals>
+HETERO_AVX2 inline void add_steps(__m256 (&totals)[Totals], const __m256 (&in_steps)[Totals],
+                                  const std::byte* row_scales) {
+  HETERO_UNROLL
+  for (int i = 0; i < Totals; ++i) {
+    totals[i] = _mm256_fmadd_ps(in_steps[i], broadcast_float(row_scales + 4 * (i % R)), totals[i]);
+  }
+}
+
+// Adds one block's products, in steps of the activations. `high`: the high block of a row alone, else unused.
 template <PackedKind K, int R, int Totals>
-HETERO_AVX2 inline void add_block(__m256 (&total)[Totals], int first, const std::byte* w, const std::byte* a,
-                                  const std::byte* low, int lane0) {
+HETERO_AVX2 inline void add_block(__m256 (&in_steps)[Totals], int first, const std::byte* w, const std::byte* a,
+                                  const std::byte* high, int lane0) {
   constexpr PackedTraits t = packed_traits(K);
-  const std::byte* corrections = a + 4 * R;
-  const std::byte* activations = corrections + 4 * R * t.groups;
+  const std::byte* activations = a + 4 * R * t.groups;
   const std::byte* quants = w + t.quants_offset() + 4 * lane0;
   HETERO_UNROLL
   for (int g = 0; g < t.groups; ++g) {
     __m256i sums[R];
-    multiply_plane<K, R>(sums, quants, activations, corrections, g);
+    multiply_plane<K, R>(sums, quants, activations, a, g);
     if constexpr (R == 1) {
-      __m256i low_sums[1];
-      multiply_plane<K, R>(low_sums, quants, low + (low_row_bytes(t) - kBlockColumns), low, g);
-      sums[0] = _mm256_add_epi32(_mm256_slli_epi32(sums[0], kLowBits), low_sums[0]);
+      __m256i high_sums[1];
+      multiply_plane<K, R>(high_sums, quants, high + (high_block_bytes(t) - kBlockColumns), high, g);
+      sums[0] = _mm256_add_epi32(_mm256_slli_epi32(high_sums[0], kLowBits), sums[0]);
     }
-    add_scaled<K, R>(total, first, sums, w, a, g, lane0, 1);
+    add_scaled<K, R>(in_steps, first, sums, w, g, lane0);
   }
   if constexpr (t.min_bytes > 0) {
     const __m256 min = load_figures<t.min_bytes>(w + t.mins_offset() + lane0 * t.min_bytes);
     HETERO_UNROLL
     for (int r = 0; r < R; ++r) {
-      total[first + r] = _mm256_fmadd_ps(min, broadcast_float(corrections + 4 * r), total[first + r]);
+      in_steps[first + r] = _mm256_fmadd_ps(min, broadcast_float(a + 4 * r), in_steps[first + r]);
     }
   }
 }
 
-// Adds the low plane of a wide block.
-template <PackedKind K, int R, int Totals>
-HETERO_AVX2 inline void add_low(__m256 (&total)[Totals], int first, const std::byte* w, const std::byte* a,
-                                const std::byte* low, int lane0) {
+// Adds row r's outliers to the total of the 8 features from `lane0` on.
+template <PackedKind K>
+HETERO_AVX2 inline __m256 with_outliers(__m256 total, const TileArgs& args, int r, int lane0) {
   constexpr PackedTraits t = packed_traits(K);
-  const std::byte* plane = low + R * (low_row_bytes(t) - kBlockColumns);
-  HETERO_UNROLL
-  for (int g = 0; g < t.groups; ++g) {
-    __m256i sums[R];
-    multiply_plane<K, R>(sums, w + t.quants_offset() + 4 * lane0, plane, low, g);
-    add_scaled<K, R>(total, first, sums, w, a, g, lane0, 1 / kLowScale);
+  const std::byte* list = args.extra + r * args.extra_bytes;
+  std::int32_t count;
+  std::memcpy(&count, list, sizeof count);
+  list += kOutlierHeadBytes;
+  for (std::int32_t i = 0; i < count; ++i, list += sizeof(Outlier)) {
+    Outlier outlier;
+    std::memcpy(&outlier, list, sizeof outlier);
+    const int quad = outlier.quad % 8;  // of its block
+    const std::byte* w = args.weights + outlier.quad / 8 * static_cast<std::int64_t>(t.block_bytes());
+    const __m256i weights = load_quad<K>(w + t.quants_offset() + 4 * lane0, quad);
+    const __m256i products = product<K>(weights, broadcast_dword(list + offsetof(Outlier, high)));
+    __m256i sum = _mm256_madd_epi16(products, _mm256_set1_epi16(1));
+    if constexpr (t.zero == 8) sum = _mm256_add_epi32(sum, _mm256_set1_epi32(outlier.start));
+    const int g = quad * t.groups / 8;
+    const __m256 scale = load_figures<t.scale_bytes>(w + (g * kPanelRows + lane0) * t.scale_bytes);
+    const __m256 in_steps = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale);
+    total = _mm256_fmadd_ps(in_steps, _mm256_set1_ps(outlier.scale), total);
   }
+  return total;
+}
+
+template <int N>
+HETERO_AVX2 inline void clear(__m256 (&values)[N]) {
+  HETERO_UNROLL
+  for (int i = 0; i < N; ++i) values[i] = _mm256_setzero_ps();
 }
 
 // Vectors [first, first + Vectors) of the panel.
@@ -143,32 +169,31 @@ template <PackedKind K, int R, int Vectors>
 HETERO_AVX2 inline void vectors(const TileArgs& args, int first) {
   constexpr PackedTraits t = packed_traits(K);
   constexpr auto kWeightBytes = static_cast<std::int64_t>(t.block_bytes());
-  constexpr auto kBlockBytes = static_cast<std::int64_t>(R * activation_row_bytes(ActivationForm::kQ8, t));
-  constexpr auto kLowBytes = static_cast<std::int64_t>(R * low_row_bytes(t));
-  __m256 total[Vectors * R];
-  HETERO_UNROLL
-  for (int i = 0; i < Vectors * R; ++i) total[i] = _mm256_setzero_ps();
-  for (std::int64_t block = 0; block < args.blocks; ++block) {
-    const std::byte* w = args.weights + block * kWeightBytes;
-    if constexpr (R == 1) prefetch_block<t.block_bytes()>(w);
-    HETERO_UNROLL
-    for (int v = 0; v < Vectors; ++v) {
-      add_block<K, R>(total, v * R, w, args.activations + block * kBlockBytes, args.low + block * kLowBytes,
-                      (first + v) * kLanes);
-    }
-  }
-  if constexpr (R > 1) {
-    for (std::int64_t block = 0; block < args.blocks; ++block) {
-      if (!flagged(args.wide + 4 * block)) continue;
+  constexpr auto kBlockBytes = static_cast<std::int64_t>(R * block_row_bytes(ActivationForm::kQ8, t));
+  constexpr auto kHighBytes = static_cast<std::int64_t>(high_block_bytes(t));  // of a row alone
+  __m256 total[Vectors * R], in_steps[Vectors * R];                            // in_steps: of a group of blocks
+  clear(total);
+  const std::byte* a = args.activations;
+  for (std::int64_t block = 0; block < args.blocks;) {
+    const std::byte* row_scales = a;
+    a += 4 * R;
+    clear(in_steps);
+    for (const std::int64_t end = std::min(args.blocks, block + kGroupBlocks); block < end; ++block) {
+      const std::byte* w = args.weights + block * kWeightBytes;
+      if constexpr (R == 1) prefetch_block<t.block_bytes()>(w);
       HETERO_UNROLL
       for (int v = 0; v < Vectors; ++v) {
-        add_low<K, R>(total, v * R, args.weights + block * kWeightBytes, args.activations + block * kBlockBytes,
-                      args.low + block * kLowBytes, (first + v) * kLanes);
+        add_block<K, R>(in_steps, v * R, w, a, args.extra + block * kHighBytes, (first + v) * kLanes);
       }
+      a += kBlockBytes;
     }
+    add_steps<R>(total, in_steps, row_scales);
   }
   HETERO_UNROLL
-  for (int i = 0; i < Vectors * R; ++i) store(args, i % R, (first + i / R) * kLanes, total[i]);
+  for (int i = 0; i < Vectors * R; ++i) {
+    const int r = i % R, lane0 = (first + i / R) * kLanes;
+    store(args, r, lane0, R == 1 ? total[i] : with_outliers<K>(total[i], args, r, lane0));
+  }
 }
 
 template <PackedKind K, int R>
@@ -189,56 +214,58 @@ HETERO_AVX2 std::int32_t sum_of_lanes(__m256i x) {
   return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1)));
 }
 
-// max|x| of the block.
-HETERO_AVX2 inline float load_block(const float* x, __m256 (&x8)[4]) {
-  const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
-  __m256 largest8 = _mm256_setzero_ps();
-  for (int i = 0; i < 4; ++i) {
-    x8[i] = _mm256_loadu_ps(x + 8 * i);
-    largest8 = _mm256_max_ps(largest8, _mm256_and_ps(x8[i], magnitude));
-  }
-  return largest_lane(largest8);
-}
-
-HETERO_AVX2 inline PlaneSums store_plane(std::int8_t* dst, const __m256i (&q)[4]) {
+// Stores a block's q.
+HETERO_AVX2 inline void store_bytes(const __m256i (&q)[4], std::int8_t* dst) {
   // Packing works within 128-bit lanes: dwords come out as 0,4,1,5 of the wanted order.
   const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst), _mm256_permutevar8x32_epi32(packed, order));
-  return {{sum_of_lanes(_mm256_add_epi32(q[0], q[1])), sum_of_lanes(_mm256_add_epi32(q[2], q[3]))}};
 }
 
-HETERO_AVX2 inline __m256i quantised(__m256 x, float per_unit) {
-  return _mm256_cvtps_epi32(_mm256_mul_ps(x, _mm256_set1_ps(per_unit)));
-}
-
-HETERO_AVX2 float narrow(const float* x, std::int8_t* high, PlaneSums& sums) {
-  __m256 x8[4];
-  __m256i q[4];
-  const float largest = load_block(x, x8), per_unit = steps_per_unit(largest);
-  for (int i = 0; i < 4; ++i) q[i] = quantised(x8[i], per_unit);
-  sums = store_plane(high, q);
-  return largest;
-}
-
-HETERO_AVX2 float wide(const float* x, std::int8_t* high, std::int8_t* low, PlaneSums (&sums)[2]) {
-  __m256 x8[4];
-  __m256i h[4], l[4];
-  const float largest = load_block(x, x8), per_unit = steps_per_unit(largest) * kLowScale;
-  const __m256i half = _mm256_set1_epi32(1 << (kLowBits - 1));
-  for (int i = 0; i < 4; ++i) {
-    const __m256i q = quantised(x8[i], per_unit);
-    h[i] = _mm256_srai_epi32(_mm256_add_epi32(q, half), kLowBits);
-    l[i] = _mm256_sub_epi32(q, _mm256_slli_epi32(h[i], kLowBits));
+HETERO_AVX2 void quantise_group(const float* x, int blocks, float limit, QuantisedGroup& out) {
+  const __m256 sign = _mm256_set1_ps(-0.0f), limits = _mm256_set1_ps(limit);
+  __m256 narrow = _mm256_setzero_ps(), all = _mm256_setzero_ps();
+  for (int half = 0; half < 2 * blocks; ++half) {
+    int outliers = 0;
+    for (int i = 0; i < 2; ++i) {
+      const __m256 magnitude = _mm256_andnot_ps(sign, _mm256_loadu_ps(x + 16 * half + 8 * i));
+      const __m256 above = _mm256_cmp_ps(magnitude, limits, _CMP_GT_OQ);
+      outliers |= _mm256_movemask_ps(above) << (8 * i);
+      narrow = _mm256_max_ps(narrow, _mm256_andnot_ps(above, magnitude));
+      all = _mm256_max_ps(all, magnitude);
+    }
+    out.outliers[half] = static_cast<std::uint16_t>(outliers);
   }
-  sums[0] = store_plane(high, h);
-  sums[1] = store_plane(low, l);
-  return largest;
+  const Step step = step_for(largest_lane(narrow), largest_lane(all));
+  out.scale = step.scale;
+  const __m256 per_unit = _mm256_set1_ps(step.per_unit);
+  for (int b = 0; b < blocks; ++b) {
+    const int column = kBlockColumns * b;
+    const unsigned outliers = out.outliers[2 * b] | static_cast<unsigned>(out.outliers[2 * b + 1]) << 16;
+    __m256i q[4];
+    for (int i = 0; i < 4; ++i) {
+      q[i] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + column + 8 * i), per_unit));
+    }
+    if (outliers != 0) {
+      const __m256i bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+      __m256i high[4];
+      for (int i = 0; i < 4; ++i) {
+        const __m256i of_lanes = _mm256_and_si256(_mm256_set1_epi32(static_cast<int>(outliers >> (8 * i) & 255)), bits);
+        const __m256i rounded = _mm256_add_epi32(q[i], _mm256_set1_epi32(1 << (kLowBits - 1)));
+        high[i] = _mm256_and_si256(_mm256_srai_epi32(rounded, kLowBits), _mm256_cmpeq_epi32(of_lanes, bits));
+        q[i] = _mm256_sub_epi32(q[i], _mm256_slli_epi32(high[i], kLowBits));
+      }
+      store_bytes(high, out.high + column);
+    }
+    store_bytes(q, out.low + column);
+    out.low_sums[2 * b] = sum_of_lanes(_mm256_add_epi32(q[0], q[1]));
+    out.low_sums[2 * b + 1] = sum_of_lanes(_mm256_add_epi32(q[2], q[3]));
+  }
 }
 
-HETERO_AVX2 void add_squares(const float* x, std::int64_t groups, float (&lanes)[16]) {
+HETERO_AVX2 void add_squares(const float* x, std::int64_t count, float (&lanes)[16]) {
   __m256 sums[2] = {_mm256_loadu_ps(lanes), _mm256_loadu_ps(lanes + 8)};
-  for (std::int64_t i = 0; i < 2 * groups; ++i) {
+  for (std::int64_t i = 0; i < 2 * count; ++i) {
     const __m256 value = _mm256_loadu_ps(x + 8 * i);
     sums[i % 2] = _mm256_add_ps(sums[i % 2], _mm256_mul_ps(value, value));
   }
@@ -256,7 +283,7 @@ constexpr TileTables tables(std::integer_sequence<int, Kind...>) {
 }
 constexpr TileTables kTiles = tables(std::make_integer_sequence<int, kQuantisedKinds>());
 
-constexpr BlockQuantiser kQuantiser = {narrow, wide, add_squares};
+constexpr Quantiser kQuantiser = {quantise_group, add_squares};
 constexpr MatmulPath kPath = {ActivationForm::kQ8, kMaxRows, &kQuantiser, &kTiles};
 
 void run(const HostOp& op, int phase, int worker, int workers) { run_matmul(kPath, op, phase, worker, workers); }

@@ -1,4 +1,4 @@
-// Matmul with float32 activations on AVX-512. Layouts: pack.h (weights), matmul_tiles.h (activations).
+// Matmul with float32 activations on AVX-512. Layouts: pack.h (weights), activations.h.
 //
 // Weights become floats in registers, one row a lane: 4-bit elements by a permutation whose index is the element itself
 // (a table of its 16 values), 8-bit elements by two shifts and a conversion. Within a block, sums of q * activation are

@@ -1,15 +1,17 @@
-// Matmul with 8-bit activations on AVX-512 VNNI. Layouts: pack.h (weights), matmul_tiles.h (activations).
+// Matmul with 8-bit activations on AVX-512 VNNI. Layouts: pack.h (weights), activations.h.
 //
 // vpdpbusd multiplies unsigned by signed bytes: weights are stored unsigned, activations signed, and the integer sums
 // start at -zero * sum(activations), so that they end as the sum over (q - zero) * activation, exactly. A block of 32
-// columns (16 for kQ8Group16) then becomes float: sum * weight scale * activation scale. The low planes of wide blocks
-// follow in a pass of their own, so that the long loop keeps all in registers; of a row alone, whose weights come from
-// memory, both planes are summed as they pass. The only error beside float rounding is that of the 8-bit (15-bit)
-// activations.
+// columns (16 for kQ8Group16) then becomes float, times the weights' scale; a group of blocks is added to the total,
+// times the activations' scale. The quads of columns with outliers follow, row by row; for a row alone, whose weights
+// come from memory, both bytes of activations are multiplied as the weights pass. The only error beside float rounding
+// is that of the 8-bit (15-bit) activations.
 //
-// Registers of the largest tiles (12 rows of one panel, 6 rows of two): 12 integer and 12 float accumulators, 2 or 4 of
-// weights, 1 of activations or 2 of scales, a mask. Of 10 operations on the two multiplying ports, 8 are dot products
-// (the others scale a block's sums): 80 % of the processor's VNNI peak is the limit of this design.
+// Registers of the largest tiles (12 rows of one panel, 6 rows of two): 12 integer and 12 float accumulators, weights,
+// a quad of activations or a scale, a mask; totals lie on the stack, touched once a group. On a processor with two
+// multiplying ports each gets 32 dot products, 4 scalings of a block and 1 of a group for 4 blocks of a row and panel:
+// 86 % of its VNNI peak is the limit of this design. (With an activation scale for each block it would be 80 %.)
+//
 // Functions carry their target, so the file is safe to link and load on any x86-64.
 #if defined(__x86_64__)
 
@@ -21,6 +23,8 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 #include "kernels/cpu/matmul_kernels.h"
@@ -105,90 +109,123 @@ HETERO_AVX512_VNNI inline void start(__m512i (&sums)[P * R], const std::byte* st
   }
 }
 
-// total += sums * (scale of the panel's row and group) * (scale of the activations' row, times `unit`).
+// totals += sums * scale of group g of the panels' rows.
 template <PackedKind K, int P, int R>
-HETERO_AVX512_VNNI inline void add_scaled(__m512 (&total)[P * R], const __m512i (&sums)[P * R], const std::byte* w,
-                                          std::int64_t panel_bytes, const std::byte* row_scales, int g, float unit) {
+HETERO_AVX512_VNNI inline void add_scaled(__m512 (&totals)[P * R], const __m512i (&sums)[P * R], const std::byte* w,
+                                          std::int64_t panel_bytes, int g) {
   constexpr PackedTraits t = packed_traits(K);
-  __m512 scale[P];
   HETERO_UNROLL
   for (int p = 0; p < P; ++p) {
-    scale[p] = load_figures<t.scale_bytes>(w + p * panel_bytes + g * kPanelRows * t.scale_bytes);
-    if (unit != 1) scale[p] = _mm512_mul_ps(scale[p], _mm512_set1_ps(unit));
-  }
-  HETERO_UNROLL
-  for (int r = 0; r < R; ++r) {
-    const __m512 of_row = broadcast_float(row_scales + 4 * r);
+    const __m512 scale = load_figures<t.scale_bytes>(w + p * panel_bytes + g * kPanelRows * t.scale_bytes);
     HETERO_UNROLL
-    for (int p = 0; p < P; ++p) {
-      const int i = p * R + r;
-      total[i] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[i]), _mm512_mul_ps(scale[p], of_row), total[i]);
+    for (int r = 0; r < R; ++r) {
+      totals[p * R + r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[p * R + r]), scale, totals[p * R + r]);
     }
   }
+}
+
+// totals += in_steps * scale of the activations' row.
+template <int P, int R>
+HETERO_AVX512_VNNI inline void add_steps(__m512 (&totals)[P * R], const __m512 (&in_steps)[P * R],
+                                         const std::byte* row_scales) {
+  HETERO_UNROLL
+  for (int r = 0; r < R; ++r) {
+    const __m512 scale = broadcast_float(row_scales + 4 * r);
+    HETERO_UNROLL
+    for (int p = 0; p < P; ++p) totals[p * R + r] = _mm512_fmadd_ps(in_steps[p * R + r], scale, totals[p * R + r]);
+  }
+}
+
+// Adds row r's outliers.
+template <PackedKind K, int P, int R>
+HETERO_AVX512_VNNI inline void add_outliers(__m512 (&totals)[P * R], const TileArgs& args, int r) {
+  constexpr PackedTraits t = packed_traits(K);
+  const std::byte* list = args.extra + r * args.extra_bytes;
+  std::int32_t count;
+  std::memcpy(&count, list, sizeof count);
+  list += kOutlierHeadBytes;
+  for (std::int32_t i = 0; i < count; ++i, list += sizeof(Outlier)) {
+    Outlier outlier;
+    std::memcpy(&outlier, list, sizeof outlier);
+    const int quad = outlier.quad % 8;  // of its block
+    const std::byte* w = args.weights + outlier.quad / 8 * static_cast<std::int64_t>(t.block_bytes());
+    const __m512i high = broadcast_dword(list + offsetof(Outlier, high));
+    HETERO_UNROLL
+    for (int p = 0; p < P; ++p, w += args.panel_bytes) {
+      __m512i weights = _mm512_loadu_si512(w + t.quants_offset() + 64 * (t.bits == 4 ? quad / 2 : quad));
+      if constexpr (t.bits == 4) {
+        weights = _mm512_srl_epi16(weights, _mm_cvtsi32_si128(4 * (quad % 2)));
+        weights = _mm512_and_si512(weights, _mm512_set1_epi8(15));
+      }
+      const __m512i sum = _mm512_dpbusd_epi32(_mm512_set1_epi32(outlier.start), weights, high);
+      const __m512 scale = load_figures<t.scale_bytes>(w + quad * t.groups / 8 * kPanelRows * t.scale_bytes);
+      const __m512 in_steps = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
+      totals[p * R + r] = _mm512_fmadd_ps(in_steps, _mm512_set1_ps(outlier.scale), totals[p * R + r]);
+    }
+  }
+}
+
+template <int N>
+HETERO_AVX512_VNNI inline void clear(__m512 (&values)[N]) {
+  HETERO_UNROLL
+  for (int i = 0; i < N; ++i) values[i] = _mm512_setzero_ps();
 }
 
 template <PackedKind K, int P, int R>
 HETERO_AVX512_VNNI void tile(const TileArgs& args) {
   constexpr PackedTraits t = packed_traits(K);
   constexpr bool kAlone = P * R == 1;
-  constexpr auto kBlockBytes = static_cast<std::int64_t>(R * activation_row_bytes(ActivationForm::kQ8, t));
-  constexpr auto kLowBytes = static_cast<std::int64_t>(R * low_row_bytes(t));
-  constexpr auto kLowPlane = static_cast<std::int64_t>(R * (low_row_bytes(t) - kBlockColumns));  // behind its starts
+  constexpr auto kBlockBytes = static_cast<std::int64_t>(R * block_row_bytes(ActivationForm::kQ8, t));
+  constexpr auto kHighBytes = static_cast<std::int64_t>(high_block_bytes(t));  // of a row alone
+  constexpr auto kHighPlane = kHighBytes - kBlockColumns;                      // behind its starts
   const std::int64_t panel_bytes = P == 1 ? 0 : args.panel_bytes;
-  __m512 total[P * R];
-  HETERO_UNROLL
-  for (int i = 0; i < P * R; ++i) total[i] = _mm512_setzero_ps();
+  __m512 total[P * R], in_steps[P * R];  // in_steps: of a group of blocks, in units of the activations' scale
+  clear(total);
 
   const std::byte* w = args.weights;
   const std::byte* a = args.activations;
-  const std::byte* low = args.low;
-  bool any_wide = false;
-  for (std::int64_t block = 0; block < args.blocks; ++block) {
-    const std::byte* corrections = a + 4 * R;
-    const std::byte* activations = corrections + 4 * R * t.groups;
-    const std::byte* quants = w + t.quants_offset();
-    any_wide |= flagged(args.wide + 4 * block);
-    if constexpr (kAlone) prefetch_block<t.block_bytes()>(w);
-    HETERO_UNROLL
-    for (int g = 0; g < t.groups; ++g) {
-      __m512i sums[P * R];
-      start<K, P, R>(sums, corrections, g);
-      add_plane<K, P, R>(sums, quants, panel_bytes, activations, g);
-      if constexpr (kAlone) {
-        __m512i low_sums[1];
-        start<K, P, R>(low_sums, low, g);
-        add_plane<K, P, R>(low_sums, quants, panel_bytes, low + kLowPlane, g);
-        sums[0] = _mm512_add_epi32(_mm512_slli_epi32(sums[0], kLowBits), low_sums[0]);
-      }
-      add_scaled<K, P, R>(total, sums, w, panel_bytes, a, g, 1);
-    }
-    if constexpr (t.min_bytes > 0) {
-      __m512 min[P];
-      HETERO_UNROLL
-      for (int p = 0; p < P; ++p) min[p] = load_figures<t.min_bytes>(w + p * panel_bytes + t.mins_offset());
-      HETERO_UNROLL
-      for (int i = 0; i < P * R; ++i) {
-        total[i] = _mm512_fmadd_ps(min[i / R], broadcast_float(corrections + 4 * (i % R)), total[i]);
-      }
-    }
-    w += t.block_bytes();
-    a += kBlockBytes;
-    low += kLowBytes;
-  }
-
-  if (!kAlone && any_wide) {
-    for (std::int64_t block = 0; block < args.blocks; ++block) {
-      if (!flagged(args.wide + 4 * block)) continue;
-      w = args.weights + block * static_cast<std::int64_t>(t.block_bytes());
-      low = args.low + block * kLowBytes;
+  const std::byte* high = args.extra;
+  for (std::int64_t block = 0; block < args.blocks;) {
+    const std::byte* row_scales = a;
+    a += 4 * R;
+    clear(in_steps);
+    for (const std::int64_t end = std::min(args.blocks, block + kGroupBlocks); block < end; ++block) {
+      const std::byte* activations = a + 4 * R * t.groups;
+      const std::byte* quants = w + t.quants_offset();
+      if constexpr (kAlone) prefetch_block<t.block_bytes()>(w);
       HETERO_UNROLL
       for (int g = 0; g < t.groups; ++g) {
         __m512i sums[P * R];
-        start<K, P, R>(sums, low, g);
-        add_plane<K, P, R>(sums, w + t.quants_offset(), panel_bytes, low + kLowPlane, g);
-        add_scaled<K, P, R>(total, sums, w, panel_bytes, args.activations + block * kBlockBytes, g, 1 / kLowScale);
+        start<K, P, R>(sums, a, g);
+        add_plane<K, P, R>(sums, quants, panel_bytes, activations, g);
+        if constexpr (kAlone) {
+          __m512i high_sums[1];
+          start<K, P, R>(high_sums, high, g);
+          add_plane<K, P, R>(high_sums, quants, panel_bytes, high + kHighPlane, g);
+          sums[0] = _mm512_add_epi32(_mm512_slli_epi32(high_sums[0], kLowBits), sums[0]);
+        }
+        add_scaled<K, P, R>(in_steps, sums, w, panel_bytes, g);
       }
+      if constexpr (t.min_bytes > 0) {
+        HETERO_UNROLL
+        for (int p = 0; p < P; ++p) {
+          const __m512 min = load_figures<t.min_bytes>(w + p * panel_bytes + t.mins_offset());
+          HETERO_UNROLL
+          for (int r = 0; r < R; ++r) {
+            in_steps[p * R + r] = _mm512_fmadd_ps(min, broadcast_float(a + 4 * r), in_steps[p * R + r]);
+          }
+        }
+      }
+      w += t.block_bytes();
+      a += kBlockBytes;
+      high += kHighBytes;
     }
+    add_steps<P, R>(total, in_steps, row_scales);
+  }
+
+  if constexpr (!kAlone) {
+    HETERO_UNROLL
+    for (int r = 0; r < R; ++r) add_outliers<K, P, R>(total, args, r);
   }
 
   HETERO_UNROLL
@@ -205,43 +242,59 @@ HETERO_AVX512_VNNI void tile(const TileArgs& args) {
   }
 }
 
-HETERO_AVX512_VNNI inline float largest_of(__m512 x0, __m512 x1) {
-  return _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(x0), _mm512_abs_ps(x1)));
+// sums[i] = sum of bytes 16i..16i+15, for i in 0..3.
+HETERO_AVX512_VNNI inline void sum_bytes(__m512i bytes, std::int32_t* sums) {
+  __m512i quads = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), bytes);
+  quads = _mm512_add_epi32(quads, _mm512_shuffle_epi32(quads, _MM_PERM_BADC));
+  quads = _mm512_add_epi32(quads, _mm512_shuffle_epi32(quads, _MM_PERM_CDAB));
+  const __m512i first_of_each = _mm512_maskz_compress_epi32(0x1111, quads);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(sums), _mm512_castsi512_si128(first_of_each));
 }
 
-HETERO_AVX512_VNNI inline __m512i quantised(__m512 x, float per_unit) {
-  return _mm512_cvtps_epi32(_mm512_mul_ps(x, _mm512_set1_ps(per_unit)));
-}
-
-HETERO_AVX512_VNNI inline std::int32_t store_half(std::int8_t* dst, __m512i q) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(dst), _mm512_cvtsepi32_epi8(q));
-  return _mm512_reduce_add_epi32(q);
-}
-
-HETERO_AVX512_VNNI float narrow(const float* x, std::int8_t* high, PlaneSums& sums) {
-  const __m512 x0 = _mm512_loadu_ps(x), x1 = _mm512_loadu_ps(x + 16);
-  const float largest = largest_of(x0, x1), per_unit = steps_per_unit(largest);
-  sums.half[0] = store_half(high, quantised(x0, per_unit));
-  sums.half[1] = store_half(high + 16, quantised(x1, per_unit));
-  return largest;
-}
-
-HETERO_AVX512_VNNI float wide(const float* x, std::int8_t* high, std::int8_t* low, PlaneSums (&sums)[2]) {
-  const __m512 x16[2] = {_mm512_loadu_ps(x), _mm512_loadu_ps(x + 16)};
-  const float largest = largest_of(x16[0], x16[1]), per_unit = steps_per_unit(largest) * kLowScale;
-  const __m512i half = _mm512_set1_epi32(1 << (kLowBits - 1));
-  for (int i = 0; i < 2; ++i) {
-    const __m512i q = quantised(x16[i], per_unit);
-    const __m512i h = _mm512_srai_epi32(_mm512_add_epi32(q, half), kLowBits);
-    sums[0].half[i] = store_half(high + 16 * i, h);
-    sums[1].half[i] = store_half(low + 16 * i, _mm512_sub_epi32(q, _mm512_slli_epi32(h, kLowBits)));
+// Quantises 16 columns; writes their high where there are outliers.
+HETERO_AVX512_VNNI inline __m128i quantise_half(const float* x, __m512 per_unit, __mmask16 outliers,
+                                                std::int8_t* high) {
+  __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x), per_unit));
+  if (outliers != 0) {
+    const __m512i rounded = _mm512_add_epi32(q, _mm512_set1_epi32(1 << (kLowBits - 1)));
+    const __m512i of_outliers = _mm512_maskz_srai_epi32(outliers, rounded, kLowBits);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(high), _mm512_cvtsepi32_epi8(of_outliers));
+    q = _mm512_sub_epi32(q, _mm512_slli_epi32(of_outliers, kLowBits));
   }
-  return largest;
+  return _mm512_cvtsepi32_epi8(q);
 }
 
-HETERO_AVX512_VNNI void add_squares(const float* x, std::int64_t groups, float (&lanes)[16]) {
+HETERO_AVX512_VNNI void quantise_group(const float* x, int blocks, float limit, QuantisedGroup& out) {
+  const __m512 limits = _mm512_set1_ps(limit);
+  __m512 narrow = _mm512_setzero_ps(), all = _mm512_setzero_ps();
+  __mmask16 outliers[2 * kGroupBlocks] = {};
+  for (int half = 0; half < 2 * blocks; ++half) {
+    const __m512 magnitude = _mm512_abs_ps(_mm512_loadu_ps(x + 16 * half));
+    outliers[half] = _mm512_cmp_ps_mask(magnitude, limits, _CMP_GT_OQ);
+    narrow = _mm512_mask_max_ps(narrow, static_cast<__mmask16>(~outliers[half]), narrow, magnitude);
+    all = _mm512_max_ps(all, magnitude);
+  }
+  std::copy(outliers, outliers + 2 * kGroupBlocks, out.outliers);
+  const Step step = step_for(_mm512_reduce_max_ps(narrow), _mm512_reduce_max_ps(all));
+  out.scale = step.scale;
+  const __m512 per_unit = _mm512_set1_ps(step.per_unit);
+  for (int first = 0; first < 2 * blocks; first += 4) {  // 64 columns, where there are as many
+    const auto half = [&](int i) HETERO_AVX512_VNNI {
+      return quantise_half(x + 16 * i, per_unit, outliers[i], out.high + 16 * i);
+    };
+    __m512i bytes = _mm512_castsi128_si512(half(first));
+    bytes = _mm512_inserti32x4(bytes, half(first + 1), 1);
+    const bool two_blocks = first + 2 < 2 * blocks;
+    bytes = _mm512_inserti32x4(bytes, two_blocks ? half(first + 2) : _mm_setzero_si128(), 2);
+    bytes = _mm512_inserti32x4(bytes, two_blocks ? half(first + 3) : _mm_setzero_si128(), 3);
+    _mm512_storeu_si512(out.low + 16 * first, bytes);
+    sum_bytes(bytes, out.low_sums + first);
+  }
+}
+
+HETERO_AVX512_VNNI void add_squares(const float* x, std::int64_t count, float (&lanes)[16]) {
   __m512 sums = _mm512_loadu_ps(lanes);
-  for (std::int64_t i = 0; i < groups; ++i) {
+  for (std::int64_t i = 0; i < count; ++i) {
     const __m512 value = _mm512_loadu_ps(x + 16 * i);
     sums = _mm512_add_ps(sums, _mm512_mul_ps(value, value));
   }
@@ -260,7 +313,7 @@ constexpr auto kKinds = std::make_integer_sequence<int, kQuantisedKinds>();
 constexpr TileTables kTiles = tables<1, kMaxRows>(kKinds);
 constexpr TileTables kPairTiles = tables<2, kMaxPairRows>(kKinds);
 
-constexpr BlockQuantiser kQuantiser = {narrow, wide, add_squares};
+constexpr Quantiser kQuantiser = {quantise_group, add_squares};
 constexpr MatmulPath kPath = {ActivationForm::kQ8, kMaxRows, &kQuantiser, &kTiles, kMaxPairRows, &kPairTiles};
 
 void run(const HostOp& op, int phase, int worker, int workers) { run_matmul(kPath, op, phase, worker, workers); }

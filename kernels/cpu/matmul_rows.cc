@@ -49,8 +49,9 @@ KernelVariant row(const char* id, ToleranceClass tolerance,
                   Applicability (*applicable)(const OpDesc&, const HardwareFacts&), const HostKernel& kernel) {
   KernelVariant variant;
   variant.id = id;
-  // Revision 2 of the 8-bit rows: blocks with outliers, and rows alone, have 15-bit activations.
-  variant.revision = tolerance == ToleranceClass::kQ8 ? 2 : 1;
+  // Revision 2 of the 8-bit rows: blocks with outliers, and rows alone, have 15-bit activations. 3: scales of 128
+  // columns.
+  variant.revision = tolerance == ToleranceClass::kQ8 ? 3 : 1;
   variant.family = KernelFamily::kCpu;
   variant.kind = OpKind::kMatmul;
   variant.tolerance = tolerance;

@@ -264,9 +264,9 @@ TEST_P(CpuMatmul, RowSlicesAreTheWhole) {
 }
 
 // With 8-bit activations sums are integers within a block and blocks are added in order, so neither the tile that a row
-// falls into nor the instruction set changes a bit. Some blocks have outliers, in rows that differ: they are wide, and
-// other rows of their tiles must not notice. (A row alone is wide
-// throughout, so it is compared with itself alone.)
+// falls into nor the instruction set changes a bit. Some rows have outliers, which the others of their tiles must not
+// notice. (A row alone has 15 bits throughout, so it is compared with itself alone.) The last group of activations has
+// fewer blocks than the others.
 TEST_P(CpuMatmul, EightBitPathsAgreeInEveryTileAndInstructionSet) {
   if (!computes_exactly_per_row(row_)) GTEST_SKIP() << "float32 sums depend on the tile";
   const KernelVariant first = cpu_matmul_rows().front();
@@ -277,38 +277,39 @@ TEST_P(CpuMatmul, EightBitPathsAgreeInEveryTileAndInstructionSet) {
   for (const DType type : kAllTypes) {
     if (!applies_to(type)) continue;
     SCOPED_TRACE(text_of(type));
-    const Weights weights = random_weights(type, 21, 512, 13);
-    test::GuardedMatrix in(29, 512), all(29, 21);
+    const std::int64_t k = info(type).block_elements == 256 ? 512 : 544;
+    const Weights weights = random_weights(type, 53, k, 13);  // two panels, one, and a part of one
+    test::GuardedMatrix in(29, k), all(29, 53);
     fill_random(in, 14);
-    for (std::int64_t i = 0; i < 29; i += 3) in.at(i, 37 * i % 512) = i % 2 == 0 ? 90.0f : -90.0f;
+    for (std::int64_t i = 0; i < 29; i += 3) in.at(i, 37 * i % k) = i % 2 == 0 ? 90.0f : -90.0f;
     run(*row_.host, whole(weights), in, nullptr, all);
     if (compare_first) {
-      test::GuardedMatrix other(29, 21);
+      test::GuardedMatrix other(29, 53);
       run(*first.host, whole(weights), in, nullptr, other);
-      expect_identical(other, all, 21);
+      expect_identical(other, all, 53);
     }
     for (std::int64_t i = 0; i + 1 < 29; ++i) {
-      test::GuardedMatrix two(2, 512), out(2, 21);
-      std::copy(&in.at(i, 0), &in.at(i, 0) + 512, &two.at(0, 0));
-      std::copy(&in.at(i + 1, 0), &in.at(i + 1, 0) + 512, &two.at(1, 0));
+      test::GuardedMatrix two(2, k), out(2, 53);
+      std::copy(&in.at(i, 0), &in.at(i, 0) + k, &two.at(0, 0));
+      std::copy(&in.at(i + 1, 0), &in.at(i + 1, 0) + k, &two.at(1, 0));
       run(*row_.host, whole(weights), two, nullptr, out);
-      for (std::int64_t j = 0; j < 21; ++j) {
+      for (std::int64_t j = 0; j < 53; ++j) {
         ASSERT_EQ(all.at(i, j), out.at(0, j)) << "row " << i << " feature " << j;
         ASSERT_EQ(all.at(i + 1, j), out.at(1, j)) << "row " << i + 1 << " feature " << j;
       }
       if (!compare_first) continue;
-      test::GuardedMatrix one(1, 512), alone(1, 21), other(1, 21);
-      std::copy(&in.at(i, 0), &in.at(i, 0) + 512, &one.at(0, 0));
+      test::GuardedMatrix one(1, k), alone(1, 53), other(1, 53);
+      std::copy(&in.at(i, 0), &in.at(i, 0) + k, &one.at(0, 0));
       run(*row_.host, whole(weights), one, nullptr, alone);
       run(*first.host, whole(weights), one, nullptr, other);
-      expect_identical(other, alone, 21);
+      expect_identical(other, alone, 53);
     }
   }
 }
 
-// The most that quantisation can do: half a step times |weight|, summed, where a step is max|x| / 127 in a narrow block
-// and max|x| / 16256 in a wide one (the quantised value is off by a rounding of the product besides). Far below what
-// the tolerance class allows: with one outlier a row and narrow blocks throughout, the outlier's block alone breaks it.
+// The most that quantisation can do: half a step times |weight|, summed, where a step is 1/127 of the largest magnitude
+// of a group without its outliers (the quantised value is off by a rounding of the product besides). Far below what the
+// tolerance class allows: were an outlier of each row quantised as the others are, its group alone would break it.
 TEST_P(CpuMatmul, ErrorsAreThoseOfTheStep) {
   if (row_.tolerance != ToleranceClass::kQ8) GTEST_SKIP() << "float32 activations";
   constexpr std::int64_t kN = 21, kK = 768;
@@ -328,17 +329,18 @@ TEST_P(CpuMatmul, ErrorsAreThoseOfTheStep) {
         for (std::int64_t n = 0; n < kN; ++n) {
           dequantise_row(type, weights.bytes.data() + n * row_bytes(type, kK), row.data(), kK);
           double sum = 0, magnitude = 0, allowed = 0;
-          for (std::int64_t c0 = 0; c0 < kK; c0 += kBlockColumns) {
-            double largest = 0, weight = 0;
-            for (std::int64_t c = c0; c < c0 + kBlockColumns; ++c) {
+          for (std::int64_t group = 0; group < kK; group += kGroupColumns) {
+            double narrow = 0, all = 0, weight = 0;
+            for (std::int64_t c = group; c < std::min(kK, group + kGroupColumns); ++c) {
               const double w = row[static_cast<std::size_t>(c)], x = in.at(i, c);
-              largest = std::max(largest, std::abs(x));
               weight += std::abs(w);
               sum += w * x;
               magnitude += std::abs(w * x);
+              const bool outlier = m == 1 || std::abs(x) > kOutlier * std::sqrt(squares / kK);
+              all = std::max(all, std::abs(x));
+              if (!outlier) narrow = std::max(narrow, std::abs(x));
             }
-            const bool wide = m == 1 || largest > kOutlier * std::sqrt(squares / kK);
-            allowed += weight * largest / (wide ? 16256.0 : 127.0) / 2;
+            allowed += weight * std::max(narrow / 127, all / 16256) / 2;
           }
           // Float rounding: 24 blocks, and weights with a min are differences of two larger sums.
           allowed += 1e-5 * (magnitude + std::sqrt(squares));
@@ -349,36 +351,55 @@ TEST_P(CpuMatmul, ErrorsAreThoseOfTheStep) {
   }
 }
 
-// Every element of a narrow and of a wide block within half a step, sums of planes as they are: the plain quantiser,
-// which the instruction sets are compared with through results.
-TEST(BlockQuantiserTest, RoundsToHalfAStep) {
+// Every element within half a step, sums as they are, outliers where they are: the plain quantiser, which the
+// instruction sets are compared with through results.
+TEST(QuantiserTest, RoundsToHalfAStep) {
   Rng rng(19);
   for (int trial = 0; trial < 200; ++trial) {
-    float x[kBlockColumns];
+    const int blocks = 1 + trial % kGroupBlocks, columns = blocks * kBlockColumns, outlier = 31 * trial % columns;
+    const bool has_outlier = trial % 3 != 0;
+    float x[kGroupColumns];
     for (float& v : x) v = static_cast<float>(rng.normal());
-    if (trial % 2 == 0) x[trial % kBlockColumns] = trial % 4 == 0 ? 70.0f : -70.0f;
-    std::int8_t high[kBlockColumns], low[kBlockColumns];
-    PlaneSums narrow{}, planes[2];
-    const float largest = kPortableQuantiser.narrow(x, high, narrow);
-    const double step = static_cast<double>(largest) / 127;
-    int total = 0;
-    for (int c = 0; c < kBlockColumns; ++c) {
-      EXPECT_LE(std::abs(high[c] * step - x[c]), step * 0.5001);
-      total += high[c];
+    if (has_outlier) x[outlier] = trial % 2 == 0 ? 70.0f : -70.0f;
+    QuantisedGroup q;
+    kPortableQuantiser.group(x, blocks, 12.0f, q);
+    EXPECT_LE(q.scale, 6.0f / 127);  // the outlier costs the others nothing
+    int low_sums[2 * kGroupBlocks] = {};
+    for (int c = 0; c < columns; ++c) {
+      const bool is_outlier = has_outlier && c == outlier;
+      EXPECT_EQ(q.outliers[c / 16] >> (c % 16) & 1, is_outlier ? 1 : 0);
+      const int high = q.outliers[c / 16] != 0 ? q.high[c] : 0;
+      EXPECT_LE(std::abs((high * 128 + q.low[c]) * static_cast<double>(q.scale) - x[c]), q.scale * 0.502);
+      EXPECT_GE(q.low[c], is_outlier ? -64 : -127);
+      EXPECT_LE(q.low[c], is_outlier ? 63 : 127);
+      if (!is_outlier) {
+        EXPECT_EQ(high, 0);
+      }
+      low_sums[c / 16] += q.low[c];
     }
-    EXPECT_EQ(narrow.half[0] + narrow.half[1], total);
-    EXPECT_EQ(kPortableQuantiser.wide(x, high, low, planes), largest);
-    int high_total = 0, low_total = 0;
-    for (int c = 0; c < kBlockColumns; ++c) {
-      EXPECT_LE(std::abs((high[c] * 128 + low[c]) * step / 128 - x[c]), step / 128 * 0.502);
-      EXPECT_GE(low[c], -64);
-      EXPECT_LE(low[c], 63);
-      EXPECT_GE(high[c], -127);
-      high_total += high[c];
-      low_total += low[c];
-    }
-    EXPECT_EQ(planes[0].half[0] + planes[0].half[1], high_total);
-    EXPECT_EQ(planes[1].half[0] + planes[1].half[1], low_total);
+    for (int half = 0; half < 2 * blocks; ++half) EXPECT_EQ(q.low_sums[half], low_sums[half]);
+  }
+}
+
+// As many outliers as a row can have, at the end of a workspace of the size that the kernel asked for: the sanitizers
+// and the matrix's guards see a list that is too long.
+TEST_P(CpuMatmul, TakesAsManyOutliersAsThereCanBe) {
+  if (row_.tolerance != ToleranceClass::kQ8) GTEST_SKIP() << "float32 activations";
+  constexpr std::int64_t kM = 3, kN = 16, kK = 4096;
+  const Weights weights = random_weights(DType::kQ4_0, kN, kK, 23);
+  test::GuardedMatrix in(kM, kK), out(kM, kN), expected(kM, kN);
+  for (std::int64_t i = 0; i < kM; ++i) {
+    for (std::int64_t c = 0; c < kK; ++c) in.at(i, c) = c % 2 == 0 ? 1e-3f : -1e-3f;
+    const auto most = static_cast<std::int64_t>(kK / (kOutlier * kOutlier)) - 1;
+    for (std::int64_t j = 0; j < most; ++j) in.at(i, j * (kK / most)) = j % 2 == 0 ? 1.0f : -1.0f;
+  }
+  run(*row_.host, whole(weights), in, nullptr, out);
+  std::vector<float> row(kK);
+  for (std::int64_t n = 0; n < kN; ++n) {
+    dequantise_row(DType::kQ4_0, weights.bytes.data() + n * row_bytes(DType::kQ4_0, kK), row.data(), kK);
+    double sum = 0;
+    for (std::int64_t c = 0; c < kK; ++c) sum += static_cast<double>(row[static_cast<std::size_t>(c)]) * in.at(0, c);
+    for (std::int64_t i = 0; i < kM; ++i) EXPECT_NEAR(out.at(i, n), sum, 2e-3 * std::sqrt(kK)) << i << " " << n;
   }
 }
 
