@@ -11,8 +11,8 @@
 //
 // A few activations are often far above the others, and would take the precision of all that share their scale. Those
 // above kOutlier times the root mean square of their row are outliers: they do not count for the scale, and their
-// q = 128 * high + low has 15 bits. Of all others q is low, a byte. Behind the stream each row has a list of the quads of
-// columns with outliers, which kernels multiply after everything else (one row after the other: the tile that a row
+// q = 128 * high + low has 15 bits. Of all others q is low, a byte. Behind the stream each row has a list of the quads
+// of columns with outliers, which kernels multiply after everything else (one row after the other: the tile that a row
 // falls into changes no bit):
 //
 //   int32 count, and as many bytes as make kOutlierHeadBytes
@@ -84,7 +84,8 @@ inline constexpr float kHighScale = 1 << kLowBits;
 // Activations not above this in magnitude become zeros: 16256 / max|x| would overflow.
 inline constexpr float kLeastQuantised = 1e-30f;
 
-// The step of a group, and its inverse. `narrow`: the largest magnitude of those that are no outliers, `largest`: of all.
+// The step of a group, and its inverse. `narrow`: the largest magnitude of those that are no outliers, `largest`: of
+// all.
 struct Step {
   float scale, per_unit;
 };
@@ -126,7 +127,8 @@ struct TileSplit {
 
 // Where the parts of a tile lie in the workspace: a tile's place follows from its first row alone.
 struct TileLayout {
-  std::int64_t blocks, group_bytes, stream_bytes, extra_bytes;  // the latter three of a row; extra: what follows streams
+  std::int64_t blocks, group_bytes, stream_bytes,
+      extra_bytes;  // the latter three of a row; extra: what follows streams
 
   TileLayout(ActivationForm form, const PackedTraits& weights, std::int64_t m, std::int64_t k);
   std::int64_t groups() const { return (blocks + kGroupBlocks - 1) / kGroupBlocks; }

@@ -58,9 +58,9 @@ Applicability q8_applicable(const OpDesc& op, const HardwareFacts& facts, std::i
 }
 std::string q8_options(const ClOp& op, std::int64_t rows_block, std::int64_t tile) {
   return "-DLANES=16" + weight_options(op.desc.w) + define("ROWS_BLOCK", rows_block) + define("ROWS", tile) +
-         define("COLUMNS", op.desc.k) + define("PANELS", param(op, "panels")) +
-         define("PREFETCH", param(op, "prefetch"));
+         define("COLUMNS", op.desc.k) + define("PANELS", param(op, "panels"));
 }
+std::string prefetch_option(const ClOp& op) { return define("PREFETCH", param(op, "prefetch")); }
 ClGrid q8_grid(const ClOp& op, std::int64_t rows_block) {
   return {{ceil_div(op.desc.m, rows_block), ceil_div(op.desc.n, 16 * param(op, "panels"))}, {1, 1}};
 }
@@ -69,15 +69,26 @@ Applicability gemv_q8_applicable(const OpDesc& op, const HardwareFacts& facts) {
   if (op.m > kMaxGemvRows) return Applicability::no("is made for up to " + std::to_string(kMaxGemvRows) + " rows");
   return q8_applicable(op, facts, op.m);
 }
-std::string gemv_q8_options(const ClOp& op) { return q8_options(op, op.desc.m, op.desc.m); }
+std::string gemv_q8_options(const ClOp& op) { return q8_options(op, op.desc.m, op.desc.m) + prefetch_option(op); }
 ClGrid gemv_q8_grid(const ClOp& op) { return q8_grid(op, op.desc.m); }
 
 constexpr std::int64_t kGemmQ8Rows = 64;  // the most that rows_block can be
 Applicability gemm_q8_applicable(const OpDesc& op, const HardwareFacts& facts) {
   return q8_applicable(op, facts, kGemmQ8Rows);
 }
-std::string gemm_q8_options(const ClOp& op) { return q8_options(op, param(op, "rows_block"), param(op, "tile")); }
+std::string gemm_vnni_options(const ClOp& op) { return q8_options(op, param(op, "rows_block"), param(op, "tile")); }
+std::string gemm_q8_options(const ClOp& op) { return gemm_vnni_options(op) + prefetch_option(op); }
 ClGrid gemm_q8_grid(const ClOp& op) { return q8_grid(op, param(op, "rows_block")); }
+
+// Private memory of matmul_vnni: up to 48 bytes for each block of each row; 2 MiB at most.
+constexpr std::int64_t kMaxVnniBlocks = 43000, kVnniRows = 96;
+Applicability gemm_vnni_applicable(const OpDesc& op, const HardwareFacts& facts) {
+  if (!facts.cl_is_cpu || !facts.avx512_vnni) return Applicability::no("needs PoCL on a processor with AVX-512 VNNI");
+  if (info(op.w).block_elements == 1) return Applicability::no("is made for quantised weights");
+  if (op.m <= kMaxGemvRows) return Applicability::no("is made for more than " + std::to_string(kMaxGemvRows) + " rows");
+  if (kVnniRows * ((op.k + 31) / 32) > kMaxVnniBlocks) return Applicability::no("has no room for such long rows");
+  return {};
+}
 
 std::string gemm_options(const ClOp& op) {
   return "-DLANES=16" + weight_options(op.desc.w) + define("ROWS_BLOCK", param(op, "rows_block")) +
@@ -98,11 +109,13 @@ ClGrid lane_grid(const ClOp& op) {
 
 constexpr std::array<std::string_view, 3> kGemvFiles = {"prelude.cl", "weights.cl", "matmul_gemv.cl"};
 constexpr std::array<std::string_view, 3> kQ8Files = {"prelude.cl", "weights.cl", "matmul_q8.cl"};
+constexpr std::array<std::string_view, 3> kVnniFiles = {"prelude.cl", "weights.cl", "matmul_vnni.cl"};
 constexpr std::array<std::string_view, 3> kGemmFiles = {"prelude.cl", "weights.cl", "matmul_gemm.cl"};
 constexpr std::array<std::string_view, 3> kLaneFiles = {"prelude.cl", "weights.cl", "matmul_lane.cl"};
 const ClKernel kGemv = {kGemvFiles, "matmul_gemv", &kClPanels, gemv_options, gemv_grid};
 const ClKernel kGemvQ8 = {kQ8Files, "matmul_q8", &kClPanels, gemv_q8_options, gemv_q8_grid};
 const ClKernel kGemmQ8 = {kQ8Files, "matmul_q8", &kClPanels, gemm_q8_options, gemm_q8_grid};
+const ClKernel kGemmVnni = {kVnniFiles, "matmul_vnni", &kClPanels, gemm_vnni_options, gemm_q8_grid};
 const ClKernel kGemm = {kGemmFiles, "matmul_gemm", &kClPanels, gemm_options, gemm_grid};
 const ClKernel kLane = {kLaneFiles, "matmul_lane", &kClPanels, lane_options, lane_grid};
 
@@ -199,6 +212,11 @@ std::vector<KernelVariant> opencl_rows() {
       row("matmul.opencl.gemv_q8", OpKind::kMatmul, gemv_q8_applicable, kGemvQ8,
           {{"panels", {4, 8, 16, 32}, 16, "panels of 16 output features per work-item"},
            {"prefetch", {0, 2048, 4096, 8192}, 4096, "bytes ahead of the read"}},
+          ToleranceClass::kQ8),
+      row("matmul.opencl.gemm_vnni", OpKind::kMatmul, gemm_vnni_applicable, kGemmVnni,
+          {{"rows_block", {24, 48, 96}, 48, "rows that a work-item quantises"},
+           {"tile", {4, 6}, 6, "rows in registers"},
+           {"panels", {16, 32, 64, 128}, 32, "panels of 16 output features per work-item"}},
           ToleranceClass::kQ8),
       row("matmul.opencl.gemm_q8", OpKind::kMatmul, gemm_q8_applicable, kGemmQ8,
           {{"rows_block", {16, 32, 64}, 32, "rows that a work-item quantises"},

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "kernels/cpu/cpu_facts.h"
 #include "runtime/device/opencl/cl_placement.h"
 
 namespace hetero {
@@ -99,6 +100,10 @@ HardwareFacts cl_hardware_facts(cl_device_id device) {
   HardwareFacts facts;
   facts.workers = static_cast<int>(cl_device_value<cl_uint>(device, CL_DEVICE_MAX_COMPUTE_UNITS));
   facts.cl_is_cpu = (cl_device_value<cl_device_type>(device, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU) != 0;
+  // PoCL compiles for this processor, and its compiler takes functions with a target of their own.
+  if (facts.cl_is_cpu && cl_device_text(device, CL_DEVICE_VERSION).find("PoCL") != std::string::npos) {
+    facts.avx512_vnni = detect_cpu_facts().avx512_vnni;
+  }
   facts.cl_fp16 = has("cl_khr_fp16");
   facts.cl_subgroups = has("cl_khr_subgroups") || has("cl_intel_subgroups");
   facts.cl_integer_dot = has("cl_khr_integer_dot_product");
