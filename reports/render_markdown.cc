@@ -69,19 +69,6 @@ std::string samples_text(const Report& report) {
   return "- Samples: " + std::to_string(total) + (list.empty() ? "" : " (" + escape_markdown(list) + ")") + "\n";
 }
 
-// A figure with its spread and source, and with its provenance where that is not what the row says anyway.
-std::string figure_text(const DeviceProfile& device, const Figure& figure, const std::string& value) {
-  if (!(figure.value > 0)) return kNone;
-  const Provenance provenance = shown_provenance(device, figure);
-  std::vector<std::string> notes;
-  if (name_of(provenance) != times_of(device) && provenance != Provenance::kSimulated) {
-    notes.emplace_back(name_of(provenance));
-  }
-  if (figure.spread > 0) notes.push_back(number_text("MAD %.1f %%", 100 * figure.spread));
-  if (!figure.source.empty()) notes.push_back(figure.source);
-  return value + (notes.empty() ? "" : " (" + joined(notes, ", ") + ")");
-}
-
 std::string device_row(const DeviceProfile& device) {
   std::string together;
   for (const auto& [with, figure] : device.bandwidth_together_gbps) {
@@ -189,7 +176,7 @@ std::string plan_text(const Report& report, const PlanReport& plan) {
   if (const std::vector<std::string> changed = changed_devices(report, plan.plan); !changed.empty()) {
     text += " **Changed since the plan was made: " + shown(joined(changed, ", ")) + ".**";
   }
-  text += "\n\n" + table_head({"bucket", "division", "predicted", "candidate plan in the gate",
+  text += "\n\n" + table_head({"bucket", "division in force", "predicted", "candidate plan in the gate",
                                "best single device in the gate", "gate over predicted"});
   const std::vector<PlanBucket>& buckets = plan.plan.buckets;
   const std::size_t rows = std::min(buckets.size(), kMostBuckets);
@@ -239,12 +226,17 @@ std::string rates_text(const std::vector<RateRow>& rates, const MachineLimits& l
   if (room < kFixedLines + 1) return "";
   const std::size_t shown_rows = std::min(contenders.size(), room - kFixedLines);
 
-  std::vector<std::string> head = {"what", "model"};
+  const bool models =
+      std::any_of(rates.begin(), rates.end(), [&](const RateRow& row) { return row.model != rates.front().model; });
+  std::vector<std::string> head = {"what"};
+  if (models) head.emplace_back("model");
   for (const std::string& test : tests) head.push_back(shown(test));
   head.emplace_back("peak memory");
-  std::string text = "\n## Rates\n\n" + table_head(head);
+  const std::string& model = rates.front().model;
+  std::string text = "\n## Rates" + (models || model.empty() ? "" : ": " + shown(model)) + "\n\n" + table_head(head);
   for (std::size_t i = 0; i < shown_rows; ++i) {
-    std::vector<std::string> cells = {shown(contenders[i].second), shown(contenders[i].first)};
+    std::vector<std::string> cells = {shown(contenders[i].second)};
+    if (models) cells.push_back(shown(contenders[i].first));
     std::int64_t memory = 0;
     for (const std::string& test : tests) {
       const auto row = std::find_if(rates.begin(), rates.end(), [&](const RateRow& r) {
@@ -258,7 +250,9 @@ std::string rates_text(const std::vector<RateRow>& rates, const MachineLimits& l
   }
   if (contenders.size() > shown_rows)
     text += "\n" + std::to_string(contenders.size() - shown_rows) + " more left out.\n";
-  if (const std::string words = limits_text(rates, limits); !words.empty()) text += "\n" + shown(words) + "\n";
+  if (const std::string words = limits_text(rates, limits); !words.empty()) {
+    text += "\n" + escape_markdown(words) + "\n";
+  }
   if (const std::vector<std::string> weights = weights_texts(rates); !weights.empty()) {
     text += "\nWeights: " + escape_markdown(joined(weights, "; ")) + ".\n";
   }

@@ -173,6 +173,7 @@ HtmlSection rates_section(std::vector<RateRow> rates, const Characteristics& cha
   const bool parts = any([&](const RateRow& row) { return !part_of_limit(row, limits).empty(); });
   const bool emulated = any([](const RateRow& row) { return row.emulated; });
 
+  HtmlTable samples{{"test", "what", "~tok/s, in order"}, {}};
   HtmlTable table{{"test", "what"}, {}};
   const auto column = [&](bool shown, const char* head) {
     if (shown) table.head.emplace_back(head);
@@ -211,6 +212,9 @@ HtmlSection rates_section(std::vector<RateRow> rates, const Characteristics& cha
     cell(parts, part_of_limit(row, limits));
     cell(emulated, row.emulated ? "emulated" : "measured");
     table.rows.push_back(std::move(cells));
+    std::vector<std::string> each;
+    for (const double value : row.tok_per_s) each.push_back(format_value(value, ""));
+    samples.rows.push_back({row.test, row.who, joined(each, ", ")});
   }
   std::string drawings;
   for (const StripChart& chart : charts) drawings += html_of(chart);
@@ -219,7 +223,7 @@ HtmlSection rates_section(std::vector<RateRow> rates, const Characteristics& cha
       "mark is a repetition, the bar the median.";
   if (!models && !rates.front().model.empty()) caption += " The model is " + rates.front().model + ".";
   if (const std::string text = limits_text(rates, limits); !text.empty()) caption += " " + text;
-  std::string body = figure(caption, drawings, table);
+  std::string body = figure(caption, drawings, samples) + html_of(table);
   if (const std::vector<std::string> weights = weights_texts(rates); !weights.empty()) {
     HtmlTable origin{{"what", "~its weights", "#bytes"}, {}};
     for (const RateRow& row : rates) {
