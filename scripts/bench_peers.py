@@ -9,7 +9,7 @@ ppN is a prompt of N random tokens into an empty cache, tgN is N tokens one by o
 A round is a fresh process of each engine with one repetition after a warm-up; the order rotates, and the first round does
 not count. --threads is that of the other engines: give as many as --devices has cores. What the machine can do at most is
 measured in every round too (hetero-bench --limits). An engine that is not here or cannot run the model is left out with
-a line that says why.
+a line that says why; hetero-infer always runs, since its rows say of the model and the machine what the others need.
 
 All engines get the GGUF file; MNN cannot read it and gets a model made of it (peers/mnn_model.py says how). What each row
 was measured with stands in it: version, threads, how its weights came about.
@@ -187,7 +187,7 @@ def main():
 
     hetero = Hetero(args.infer)
     if problem := hetero.missing():
-        environment_failure(problem)  # its rows say of the model and the machine what all others need
+        environment_failure(problem)
     weights = {}
     if Hetero.name not in args.engines:
         args.engines.insert(0, Hetero.name)
@@ -202,6 +202,8 @@ def main():
         if problem:
             say(f"{name} is left out: {problem}")
 
+    if (load := os.getloadavg()[0]) > 0.5:
+        say(f"the load average is {load:.1f}: what else runs here takes part in every figure")
     samples = {name: {test: [] for test, _ in args.bench} for name in weights}
     last, limits = {}, []
     for number in range(args.rounds + 1):
