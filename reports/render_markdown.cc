@@ -143,16 +143,21 @@ std::string verdict_line(const Report& report, const PlanBucket& bucket, const G
   const std::string label = "- " + label_of(bucket) + ": ";
   if (!bucket.verdict) return label + "not judged.\n";
   const PlanBucket::Verdict& verdict = *bucket.verdict;
-  std::string line = label + (verdict.adopted ? "**adopted**" : "**" + shown(verdict.best_single) + " alone**");
+  const std::string alone = verdict.best_single + " alone";
+  // A reason often begins with what stands before it here.
+  const bool repeats = !verdict.adopted && verdict.reason.starts_with(alone);
+  std::string line = label + (verdict.adopted ? "**adopted**" : "**" + shown(alone) + "**");
+  if (!verdict.reason.empty()) {
+    line += repeats ? shown(verdict.reason.substr(alone.size())) : ": " + shown(verdict.reason);
+  }
   // Without times there was nothing to compare, and the ratio is none.
   if (gate.plan && gate.single) {
-    line += ", the plan takes " + number_text("%.2f", verdict.plan_over_single) + " x the time of " +
-            shown(verdict.best_single);
+    line += "; " + number_text("%.2f", verdict.plan_over_single) + " x the time of " + shown(verdict.best_single);
     std::vector<std::string> devices = gate.plan->devices;
     devices.insert(devices.end(), gate.single->devices.begin(), gate.single->devices.end());
     if (const std::string times = times_of(report, devices); times != "measured") line += " (**" + times + "**)";
   }
-  return line + (verdict.reason.empty() ? "" : ": " + shown(verdict.reason)) + ".\n";
+  return line + ".\n";
 }
 
 std::string plan_title(const PlanReport& plan) {
@@ -184,7 +189,7 @@ std::string plan_text(const Report& report, const PlanReport& plan) {
     text += bucket_row(report, buckets[i], gate_of(plan, i));
   }
   if (buckets.size() > rows) text += "\n" + count_of(buckets.size() - rows, "more bucket") + " left out.\n";
-  text += "\n## Verdicts of the no-harm gate\n\n";
+  text += "\n## Verdicts of the no-harm gate, by the median of the pairs\n\n";
   for (std::size_t i = 0; i < rows; ++i) text += verdict_line(report, buckets[i], gate_of(plan, i));
   return text;
 }

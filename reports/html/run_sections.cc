@@ -28,8 +28,8 @@ struct Busy {
   bool whole = true;  // every segment has a prediction
 };
 
-std::string step_figure(const TraceFile& file, const std::vector<Interval>& predicted, std::int64_t step,
-                        const DeviceColours& colours) {
+std::string step_figure(const std::string& title, const TraceFile& file, const std::vector<Interval>& predicted,
+                        std::int64_t step, const DeviceColours& colours) {
   const Trace& trace = file.trace;
   std::map<std::string, Busy> devices;
   HtmlTable spans{{"segment", "device", "#start", "#measured", "#predicted", "#until the host knew", "waits on"}, {}};
@@ -89,7 +89,7 @@ std::string step_figure(const TraceFile& file, const std::vector<Interval>& pred
       "Above, what each device did; below, over the same axis, the same segments as long as they were predicted, each "
       "begun when its device is free and what it waits on is done, launches and joins left out. Lines are joins.";
   if (left_out > 0) caption += " The table leaves out " + std::to_string(left_out) + " segments.";
-  return "<h3>Step " + std::to_string(step) + "</h3>\n" + html_of(summary) +
+  return "<h3>" + title + " (number " + std::to_string(step) + ")</h3>\n" + html_of(summary) +
          figure(caption, timeline_picture(trace, predicted, step, colours), spans);
 }
 
@@ -135,7 +135,10 @@ HtmlSection timeline_section(const TraceFile& file, const DeviceColours& colours
                                file.trace.simulated ? "note" : "");
   const std::vector<std::int64_t> steps = typical_steps(file.trace);
   if (steps.empty()) body += paragraph("The trace has no segments.");
-  for (const std::int64_t step : steps) body += step_figure(file, predicted, step, colours);
+  for (const std::int64_t step : steps) {
+    const char* title = step == steps.front() ? "The first step" : "A typical later step";
+    body += step_figure(title, file, predicted, step, colours);
+  }
   return {"timeline", "Timelines, measured and predicted", body};
 }
 
@@ -220,7 +223,8 @@ HtmlSection rates_section(std::vector<RateRow> rates, const Characteristics& cha
   for (const StripChart& chart : charts) drawings += html_of(chart);
   std::string caption =
       "Tokens per second, by test: ppN is a prompt of N tokens, tgN are N tokens one by one. Every "
-      "mark is a repetition, the bar the median.";
+      "mark is a repetition, the bar the median. Peak memory is the process's: what was measured in one "
+      "process shares it.";
   if (!models && !rates.front().model.empty()) caption += " The model is " + rates.front().model + ".";
   if (const std::string text = limits_text(rates, limits); !text.empty()) caption += " " + text;
   std::string body = figure(caption, drawings, samples) + html_of(table);
