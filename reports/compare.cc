@@ -65,6 +65,7 @@ void judge(Comparison& comparison) {
   }
   const std::vector<double> adjusted = holm_adjusted(p);
   std::size_t next = 0;
+  bool enough_alone = false;  // of what is too few here
   for (ComparedBenchmark& row : comparison.benchmarks) {
     if (!in_both(row)) continue;
     row.p_adjusted = adjusted[next++];
@@ -75,13 +76,15 @@ void judge(Comparison& comparison) {
       row.finding = Finding::kFaster;
     } else if (smallest_p(row.samples_a, row.samples_b) * static_cast<double>(p.size()) > options.alpha) {
       row.finding = Finding::kTooFew;
+      enough_alone = enough_alone || smallest_p(row.samples_a, row.samples_b) <= options.alpha;
     }
   }
   if (const std::size_t too_few = comparison.count(Finding::kTooFew); too_few > 0) {
     comparison.warnings.push_back(std::to_string(too_few) + " of " + std::to_string(p.size()) +
                                   " benchmarks have too few samples for any difference to be found: " +
                                   std::to_string(samples_needed(options.alpha, p.size())) +
-                                  " on each side are needed in a table of this length");
+                                  " on each side are needed in a table of this length" +
+                                  (enough_alone ? ", fewer in a shorter one (--filter)" : ""));
   }
 }
 

@@ -98,6 +98,13 @@ TEST(Compare, TooFewSamplesAreSaid) {
   EXPECT_NE(comparison.warnings[0].find("2 of 2 benchmarks have too few samples"), std::string::npos)
       << comparison.warnings[0];
   EXPECT_NE(comparison.warnings[0].find(": 6 on each side"), std::string::npos) << comparison.warnings[0];
+  EXPECT_EQ(comparison.warnings[0].find("--filter"), std::string::npos) << "three are too few even for one";
+
+  const std::vector<double> low = {1, 2, 3, 4, 5};
+  const std::vector<double> high = {7, 8, 9, 10, 11};
+  const Comparison five =
+      compare(set_of("a", {timed("x", low), timed("y", low)}), set_of("b", {timed("x", high), timed("y", high)}), {});
+  EXPECT_NE(five.warnings.at(0).find("fewer in a shorter one (--filter)"), std::string::npos) << five.warnings[0];
 }
 
 TEST(Compare, WhatOnlyOneSideHas) {
