@@ -72,6 +72,7 @@ void read_who(RateRow& rate, const Json& row, const std::string& source) {
 RateRow rate_row(const Json& row, const std::string& source) {
   if (!row.is_object()) unreadable(source, "a row is not an object");
   RateRow rate;
+  rate.source = std::filesystem::path(source).filename().string();
   rate.test = text_or_empty(row, "test");
   if (rate.test.empty()) unreadable(source, "a row names no test");
   read_who(rate, row, source);
@@ -169,6 +170,10 @@ std::string part_of_limit(const RateRow& row, const MachineLimits& others) {
     return per_cent_of(rate * static_cast<double>(row.model_bytes) / 1e9, limits.read_gbps, "%.1f GB/s");
   }
   return "";
+}
+
+bool from_several_files(const std::vector<RateRow>& rows) {
+  return std::any_of(rows.begin(), rows.end(), [&](const RateRow& row) { return row.source != rows.front().source; });
 }
 
 std::string limits_text(const std::vector<RateRow>& rows, const MachineLimits& others) {

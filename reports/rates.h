@@ -22,6 +22,7 @@ struct RateRow {
   std::string who;   // "tuned plan on cpu:0 + opencl:0@1", "cpu:0 alone", or the engine that is not ours
   std::vector<std::string> devices;  // ours; empty for another engine
   std::string model;
+  std::string source;  // the file's name: rows of one file took turns, those of several did not
   bool emulated = false;
   std::vector<double> tok_per_s;    // all > 0, not empty
   std::int64_t peak_rss_bytes = 0;  // 0: not recorded
@@ -46,6 +47,9 @@ MachineLimits limits_of(const Characteristics& characteristics);
 // Of a prompt the operations a second of what the machine can compute, of single tokens the weights read a second of
 // what it can read: "51 % of 57.4 GB/s". By the row's own limits, else by the others. Empty: not known, or emulated.
 std::string part_of_limit(const RateRow& row, const MachineLimits& others);
+
+// Whether they are of several files.
+bool from_several_files(const std::vector<RateRow>& rows);
 
 // What part_of_limit() of these rows goes by, as sentences; empty: no row has a part.
 std::string limits_text(const std::vector<RateRow>& rows, const MachineLimits& others);

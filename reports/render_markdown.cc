@@ -255,9 +255,9 @@ std::string rates_text(const std::vector<RateRow>& rates, const MachineLimits& l
   }
   if (contenders.size() > shown_rows)
     text += "\n" + std::to_string(contenders.size() - shown_rows) + " more left out.\n";
-  if (const std::string words = limits_text(rates, limits); !words.empty()) {
-    text += "\n" + escape_markdown(words) + "\n";
-  }
+  std::string words = limits_text(rates, limits);
+  if (from_several_files(rates)) words += " Not all of these took turns in one run.";
+  if (!words.empty()) text += "\n" + escape_markdown(words) + "\n";
   if (const std::vector<std::string> weights = weights_texts(rates); !weights.empty()) {
     text += "\nWeights: " + escape_markdown(joined(weights, "; ")) + ".\n";
   }

@@ -171,6 +171,7 @@ HtmlSection rates_section(std::vector<RateRow> rates, const Characteristics& cha
   group_by_test(rates);
   const MachineLimits limits = limits_of(characteristics);
   const auto any = [&](const auto& holds) { return std::any_of(rates.begin(), rates.end(), holds); };
+  const bool several = from_several_files(rates);
   const bool models = any([&](const RateRow& row) { return row.model != rates.front().model; });
   const bool prompts = any([](const RateRow& row) { return prompt_tokens(row) > 0; });
   const bool parts = any([&](const RateRow& row) { return !part_of_limit(row, limits).empty(); });
@@ -182,6 +183,7 @@ HtmlSection rates_section(std::vector<RateRow> rates, const Characteristics& cha
     if (shown) table.head.emplace_back(head);
   };
   column(models, "model");
+  column(several, "from");
   for (const char* head : {"#tok/s", "#MAD", "#samples"}) column(true, head);
   column(prompts, "#first token after");
   column(true, "#peak memory");
@@ -205,6 +207,7 @@ HtmlSection rates_section(std::vector<RateRow> rates, const Characteristics& cha
       if (shown) cells.push_back(text.empty() ? "-" : text);
     };
     cell(models, row.model);
+    cell(several, row.source);
     cell(true, format_value(median, ""));
     cell(true, number_text("%.1f %%", 100 * mad_of(row.tok_per_s) / median));
     cell(true, std::to_string(row.tok_per_s.size()));
@@ -225,6 +228,7 @@ HtmlSection rates_section(std::vector<RateRow> rates, const Characteristics& cha
       "Tokens per second, by test: ppN is a prompt of N tokens, tgN are N tokens one by one. Every "
       "mark is a repetition, the bar the median. Peak memory is the process's: what was measured in one "
       "process shares it.";
+  if (several) caption += " Rows of one file took turns; those of different files did not.";
   if (!models && !rates.front().model.empty()) caption += " The model is " + rates.front().model + ".";
   if (const std::string text = limits_text(rates, limits); !text.empty()) caption += " " + text;
   std::string body = figure(caption, drawings, samples) + html_of(table);

@@ -248,6 +248,11 @@ TEST(Html, SectionsForWhatIsGiven) {
   const std::string peers = render_html(report(), c, extras);
   EXPECT_TRUE(has(peers, ">20 % of 50.0 GB/s</td>"));
   EXPECT_TRUE(has(peers, "int4, made of the file&#39;s")) << "where the weights of another engine come from";
+  EXPECT_FALSE(has(peers, "took turns")) << "all are of one file";
+  extras.rates.push_back(rate_rows_from_json(kRates, "/a/r2.json")[0]);
+  const std::string files = render_html(report(), c, extras);
+  EXPECT_TRUE(has(files, "those of different files did not"));
+  EXPECT_TRUE(has(files, "<td>r2.json</td>"));
   EXPECT_FALSE(has(peers, "<th>model</th>")) << "all are of one model, which the caption names";
   EXPECT_TRUE(has(page, "L0 &lt;in&gt; on cpu:0")) << "what a segment waited on";
   EXPECT_TRUE(has(page, "+33.3 %")) << "4 ms for the step, 3 were predicted";
