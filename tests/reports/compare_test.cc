@@ -88,6 +88,21 @@ TEST(Compare, OfRatesMoreIsFaster) {
   EXPECT_NEAR(row.median_b, 80, 1) << "medians stay in the unit";
 }
 
+TEST(Compare, WhatTheNoiseCouldHideIsSaid) {
+  Rng rng(3);
+  const auto compared = [&](double noise) {
+    return compare(set_of("a", {timed("x", times(rng, 1000, noise, 20))}),
+                   set_of("b", {timed("x", times(rng, 1000, noise, 20))}), {});
+  };
+  EXPECT_TRUE(compared(0.005).warnings.empty()) << "the interval lies within the threshold";
+  const Comparison noisy = compared(0.3);
+  ASSERT_EQ(noisy.benchmarks[0].finding, Finding::kSame);
+  ASSERT_EQ(noisy.warnings.size(), 1u);
+  EXPECT_NE(noisy.warnings[0].find("in 1 of 1 benchmarks without a finding the noise could hide a difference"),
+            std::string::npos)
+      << noisy.warnings[0];
+}
+
 TEST(Compare, TooFewSamplesAreSaid) {
   const BenchmarkSet a = set_of("a", {timed("x", {1, 2, 3}), timed("y", {1, 2, 3})});
   const BenchmarkSet b = set_of("b", {timed("x", {7, 8, 9}), timed("y", {7, 8, 9})});
