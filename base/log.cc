@@ -13,6 +13,7 @@ void write_line(const char* prefix, const std::string& line) { std::fprintf(stde
 }  // namespace
 
 void set_verbosity(Verbosity level) { g_verbosity = level; }
+Verbosity verbosity() { return g_verbosity; }
 
 void log_warning(const std::string& line) {
   if (g_verbosity != Verbosity::kQuiet) write_line("warning: ", line);

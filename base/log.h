@@ -10,6 +10,7 @@ enum class Verbosity { kQuiet, kNormal, kVerbose };
 
 // The program sets it once, before it starts threads.
 void set_verbosity(Verbosity level);
+Verbosity verbosity();
 
 void log_warning(const std::string& line);  // always, unless quiet
 void log_note(const std::string& line);     // always, unless quiet

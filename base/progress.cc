@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/log.h"
+
 namespace hetero {
 
 Progress::Progress(std::string title) : title_(std::move(title)), terminal_(isatty(STDERR_FILENO) != 0) {}
@@ -15,6 +17,7 @@ Progress::~Progress() {
 }
 
 void Progress::update(double fraction, const std::string& now_doing, double seconds_left) {
+  if (verbosity() == Verbosity::kQuiet) return;
   const auto now = std::chrono::steady_clock::now();
   const auto pause = terminal_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(10000);
   if (drawn_ && now - last_ < pause) return;

@@ -1,4 +1,5 @@
-// Progress with time left: one line redrawn on a terminal, a line every ten seconds elsewhere. stderr only.
+// Progress with time left, on stderr: one line redrawn on a terminal, a line every ten seconds elsewhere, none when
+// quiet (log.h).
 #pragma once
 
 #include <chrono>

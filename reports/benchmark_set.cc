@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -32,13 +30,6 @@ RunId latest_with_samples(const Store& store) {
     if (std::any_of(samples.begin(), samples.end(), counts)) return run->id;
   }
   return 0;
-}
-
-bool is_database(const std::string& path) {
-  constexpr char kMagic[] = "SQLite format 3";  // of every SQLite file, with its NUL
-  char head[sizeof kMagic] = {};
-  std::ifstream(path, std::ios::binary).read(head, sizeof head);
-  return std::memcmp(head, kMagic, sizeof head) == 0;
 }
 
 }  // namespace
@@ -102,7 +93,8 @@ BenchmarkSet load_benchmarks(const std::string& path) {
       run = 0;  // a file whose name has a '#' in it
     }
   }
-  if (is_database(file) || run > 0) return benchmarks_from_store(*Store::open(file, StoreAccess::kReadOnly), run, file);
+  if (Store::is_database(file) || run > 0)
+    return benchmarks_from_store(*Store::open(file, StoreAccess::kReadOnly), run, file);
   return benchmarks_from_json(read_file(path), path);
 }
 

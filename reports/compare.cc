@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "reports/words.h"
 
 namespace hetero {
 namespace {
@@ -57,6 +58,26 @@ std::size_t samples_needed(double alpha, std::size_t tests) {
   return n;
 }
 
+// What was not shown may be there all the same where the interval is wide.
+void warn_of_noise(Comparison& comparison) {
+  std::size_t wide = 0;
+  double worst = 0;
+  for (const ComparedBenchmark& row : comparison.benchmarks) {
+    if (row.finding != Finding::kSame || !row.time_ratio) continue;
+    const auto& interval = row.time_ratio->interval;
+    if (!interval) continue;
+    const double reach = std::max(interval->high - 1, 1 - interval->low);
+    if (reach <= comparison.options.threshold) continue;
+    ++wide;
+    worst = std::max(worst, reach);
+  }
+  if (wide == 0) return;
+  comparison.warnings.push_back("in " + std::to_string(wide) + " of " +
+                                std::to_string(comparison.count(Finding::kSame)) +
+                                " benchmarks without a finding the noise could hide a difference, of up to " +
+                                number_text("%.0f %%", 100 * worst) + ": more samples, or a quieter machine");
+}
+
 void judge(Comparison& comparison) {
   const CompareOptions& options = comparison.options;
   std::vector<double> p;
@@ -65,6 +86,7 @@ void judge(Comparison& comparison) {
   }
   const std::vector<double> adjusted = holm_adjusted(p);
   std::size_t next = 0;
+  bool enough_alone = false;  // of what is too few here
   for (ComparedBenchmark& row : comparison.benchmarks) {
     if (!in_both(row)) continue;
     row.p_adjusted = adjusted[next++];
@@ -75,14 +97,17 @@ void judge(Comparison& comparison) {
       row.finding = Finding::kFaster;
     } else if (smallest_p(row.samples_a, row.samples_b) * static_cast<double>(p.size()) > options.alpha) {
       row.finding = Finding::kTooFew;
+      enough_alone = enough_alone || smallest_p(row.samples_a, row.samples_b) <= options.alpha;
     }
   }
   if (const std::size_t too_few = comparison.count(Finding::kTooFew); too_few > 0) {
     comparison.warnings.push_back(std::to_string(too_few) + " of " + std::to_string(p.size()) +
                                   " benchmarks have too few samples for any difference to be found: " +
                                   std::to_string(samples_needed(options.alpha, p.size())) +
-                                  " on each side are needed in a table of this length");
+                                  " on each side are needed in a table of this length" +
+                                  (enough_alone ? ", fewer in a shorter one (--filter)" : ""));
   }
+  warn_of_noise(comparison);
 }
 
 }  // namespace

@@ -47,8 +47,8 @@ std::string summary(const Comparison& comparison) {
   const std::size_t too_few = comparison.count(Finding::kTooFew);
   return std::to_string(comparison.count(Finding::kSlower)) + " slower, " +
          std::to_string(comparison.count(Finding::kFaster)) + " faster, " +
-         std::to_string(comparison.count(Finding::kSame)) + " without a difference of more than " +
-         number_text("%.3g %%", 100 * comparison.options.threshold) +
+         std::to_string(comparison.count(Finding::kSame)) + " where no difference of more than " +
+         number_text("%.3g %%", 100 * comparison.options.threshold) + " was found" +
          (too_few > 0 ? ", " + std::to_string(too_few) + " with too few samples" : "");
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "profiles/cost_model.h"
+#include "reports/statistics.h"
 #include "reports/words.h"
 
 namespace hetero {
@@ -66,19 +67,6 @@ std::string samples_text(const Report& report) {
     list += (list.empty() ? "" : ", ") + std::to_string(count) + " " + std::string(name_of(status));
   }
   return "- Samples: " + std::to_string(total) + (list.empty() ? "" : " (" + escape_markdown(list) + ")") + "\n";
-}
-
-// A figure with its spread and source, and with its provenance where that is not what the row says anyway.
-std::string figure_text(const DeviceProfile& device, const Figure& figure, const std::string& value) {
-  if (!(figure.value > 0)) return kNone;
-  const Provenance provenance = shown_provenance(device, figure);
-  std::vector<std::string> notes;
-  if (name_of(provenance) != times_of(device) && provenance != Provenance::kSimulated) {
-    notes.emplace_back(name_of(provenance));
-  }
-  if (figure.spread > 0) notes.push_back(number_text("MAD %.1f %%", 100 * figure.spread));
-  if (!figure.source.empty()) notes.push_back(figure.source);
-  return value + (notes.empty() ? "" : " (" + joined(notes, ", ") + ")");
 }
 
 std::string device_row(const DeviceProfile& device) {
@@ -155,16 +143,21 @@ std::string verdict_line(const Report& report, const PlanBucket& bucket, const G
   const std::string label = "- " + label_of(bucket) + ": ";
   if (!bucket.verdict) return label + "not judged.\n";
   const PlanBucket::Verdict& verdict = *bucket.verdict;
-  std::string line = label + (verdict.adopted ? "**adopted**" : "**" + shown(verdict.best_single) + " alone**");
+  const std::string alone = verdict.best_single + " alone";
+  // A reason often begins with what stands before it here.
+  const bool repeats = !verdict.adopted && verdict.reason.starts_with(alone);
+  std::string line = label + (verdict.adopted ? "**adopted**" : "**" + shown(alone) + "**");
+  if (!verdict.reason.empty()) {
+    line += repeats ? shown(verdict.reason.substr(alone.size())) : ": " + shown(verdict.reason);
+  }
   // Without times there was nothing to compare, and the ratio is none.
   if (gate.plan && gate.single) {
-    line += ", the plan takes " + number_text("%.2f", verdict.plan_over_single) + " x the time of " +
-            shown(verdict.best_single);
+    line += "; " + number_text("%.2f", verdict.plan_over_single) + " x the time of " + shown(verdict.best_single);
     std::vector<std::string> devices = gate.plan->devices;
     devices.insert(devices.end(), gate.single->devices.begin(), gate.single->devices.end());
     if (const std::string times = times_of(report, devices); times != "measured") line += " (**" + times + "**)";
   }
-  return line + (verdict.reason.empty() ? "" : ": " + shown(verdict.reason)) + ".\n";
+  return line + ".\n";
 }
 
 std::string plan_title(const PlanReport& plan) {
@@ -188,7 +181,7 @@ std::string plan_text(const Report& report, const PlanReport& plan) {
   if (const std::vector<std::string> changed = changed_devices(report, plan.plan); !changed.empty()) {
     text += " **Changed since the plan was made: " + shown(joined(changed, ", ")) + ".**";
   }
-  text += "\n\n" + table_head({"bucket", "division", "predicted", "candidate plan in the gate",
+  text += "\n\n" + table_head({"bucket", "division in force", "predicted", "candidate plan in the gate",
                                "best single device in the gate", "gate over predicted"});
   const std::vector<PlanBucket>& buckets = plan.plan.buckets;
   const std::size_t rows = std::min(buckets.size(), kMostBuckets);
@@ -196,7 +189,7 @@ std::string plan_text(const Report& report, const PlanReport& plan) {
     text += bucket_row(report, buckets[i], gate_of(plan, i));
   }
   if (buckets.size() > rows) text += "\n" + count_of(buckets.size() - rows, "more bucket") + " left out.\n";
-  text += "\n## Verdicts of the no-harm gate\n\n";
+  text += "\n## Verdicts of the no-harm gate, by the median of the pairs\n\n";
   for (std::size_t i = 0; i < rows; ++i) text += verdict_line(report, buckets[i], gate_of(plan, i));
   return text;
 }
@@ -211,6 +204,64 @@ std::string plans_text(const Report& report) {
     text += (i == 0 ? "" : "; ") + plan_title(report.plans[others - 1 - i]);
   }
   return text + (others > kMostOtherPlans ? "; ..." : "") + ". See `hetero-report json`.\n";
+}
+
+// "1568 tok/s (MAD 0.5 %, 5 samples), first token after 163 ms, 26 % of 1860 Gop/s"
+std::string rate_cell(const RateRow& row, const MachineLimits& limits) {
+  const double median = median_of(row.tok_per_s);
+  std::string cell = number_text("%.1f tok/s", median) +
+                     number_text(" (MAD %.1f %%, ", 100 * mad_of(row.tok_per_s) / median) +
+                     count_of(row.tok_per_s.size(), "sample") + ")";
+  if (const std::int64_t prompt = prompt_tokens(row); prompt > 0) {
+    cell += ", first token after " + format_duration_ns(static_cast<double>(prompt) / median * 1e9);
+  }
+  if (const std::string part = part_of_limit(row, limits); !part.empty()) cell += ", " + part;
+  return cell + (row.emulated ? ", **emulated**" : "");
+}
+
+std::string rates_text(const std::vector<RateRow>& rates, const MachineLimits& limits, std::size_t room) {
+  std::vector<std::string> tests;
+  std::vector<std::pair<std::string, std::string>> contenders;  // model and name
+  for (const RateRow& row : rates) {
+    if (std::find(tests.begin(), tests.end(), row.test) == tests.end()) tests.push_back(row.test);
+    const std::pair<std::string, std::string> who = {row.model, row.who};
+    if (std::find(contenders.begin(), contenders.end(), who) == contenders.end()) contenders.push_back(who);
+  }
+  constexpr std::size_t kFixedLines = 11;  // with an empty line before, what is left out, the weights and the limits
+  if (room < kFixedLines + 1) return "";
+  const std::size_t shown_rows = std::min(contenders.size(), room - kFixedLines);
+
+  const bool models =
+      std::any_of(rates.begin(), rates.end(), [&](const RateRow& row) { return row.model != rates.front().model; });
+  std::vector<std::string> head = {"what"};
+  if (models) head.emplace_back("model");
+  for (const std::string& test : tests) head.push_back(shown(test));
+  head.emplace_back("peak memory");
+  const std::string& model = rates.front().model;
+  std::string text = "\n## Rates" + (models || model.empty() ? "" : ": " + shown(model)) + "\n\n" + table_head(head);
+  for (std::size_t i = 0; i < shown_rows; ++i) {
+    std::vector<std::string> cells = {shown(contenders[i].second)};
+    if (models) cells.push_back(shown(contenders[i].first));
+    std::int64_t memory = 0;
+    for (const std::string& test : tests) {
+      const auto row = std::find_if(rates.begin(), rates.end(), [&](const RateRow& r) {
+        return r.test == test && r.model == contenders[i].first && r.who == contenders[i].second;
+      });
+      cells.push_back(row == rates.end() ? kNone : rate_cell(*row, limits));
+      if (row != rates.end()) memory = std::max(memory, row->peak_rss_bytes);
+    }
+    cells.push_back(memory > 0 ? number_text("%.0f MiB", static_cast<double>(memory) / (1 << 20)) : kNone);
+    text += table_row(cells);
+  }
+  if (contenders.size() > shown_rows)
+    text += "\n" + std::to_string(contenders.size() - shown_rows) + " more left out.\n";
+  std::string words = limits_text(rates, limits);
+  if (from_several_files(rates)) words += " Not all of these took turns in one run.";
+  if (!words.empty()) text += "\n" + escape_markdown(words) + "\n";
+  if (const std::vector<std::string> weights = weights_texts(rates); !weights.empty()) {
+    text += "\nWeights: " + escape_markdown(joined(weights, "; ")) + ".\n";
+  }
+  return text;
 }
 
 }  // namespace
@@ -247,6 +298,15 @@ std::string escape_markdown(std::string_view text) {
 std::string render_markdown(const Report& report) {
   return "# hetero: " + shown(report.database) + "\n\n" + runs_text(report) + samples_text(report) + "\n" +
          devices_text(report) + "\n" + plans_text(report);
+}
+
+std::string render_markdown(const Report& report, std::vector<RateRow> rates, const MachineLimits& limits) {
+  share_model_facts(rates);
+  const std::string text = render_markdown(report);
+  const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+  return text + (rates.empty() ? ""
+                               : rates_text(rates, limits,
+                                            kMostMarkdownLines - std::min<std::size_t>(lines, kMostMarkdownLines)));
 }
 
 }  // namespace hetero

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "reports/words.h"
+
 namespace hetero {
 namespace {
 
@@ -29,6 +31,18 @@ std::string times_of(const DeviceProfile& device) {
 Provenance shown_provenance(const DeviceProfile& device, const Figure& figure) {
   return is_sim(device.device) && figure.provenance == Provenance::kMeasured ? Provenance::kSimulated
                                                                              : figure.provenance;
+}
+
+std::string figure_text(const DeviceProfile& device, const Figure& figure, const std::string& value) {
+  if (!(figure.value > 0)) return "-";
+  const Provenance provenance = shown_provenance(device, figure);
+  std::vector<std::string> notes;
+  if (name_of(provenance) != times_of(device) && provenance != Provenance::kSimulated) {
+    notes.emplace_back(name_of(provenance));
+  }
+  if (figure.spread > 0) notes.push_back(number_text("MAD %.1f %%", 100 * figure.spread));
+  if (!figure.source.empty()) notes.push_back(figure.source);
+  return value + (notes.empty() ? "" : " (" + joined(notes, ", ") + ")");
 }
 
 std::string times_of(const Report& report, const std::vector<std::string>& ids) {

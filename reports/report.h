@@ -53,6 +53,9 @@ std::string times_of(const DeviceProfile& device);
 // The provenance under which a figure of this device may be shown: what was timed on an emulated device was not
 // measured on hardware.
 Provenance shown_provenance(const DeviceProfile& device, const Figure& figure);
+// The value with the figure's spread and source, and with its provenance where that is not times_of() the device
+// anyway: "12.2 (MAD 2.0 %, 7 samples)". "-": there is no figure.
+std::string figure_text(const DeviceProfile& device, const Figure& figure, const std::string& value);
 // The same word for what these devices did together: "measured", unless one of them is emulated or simulated.
 std::string times_of(const Report& report, const std::vector<std::string>& ids);
 

@@ -16,14 +16,16 @@ devices=()
 bin=$(scripts/build.sh release -DHETERO_TESTS=OFF)
 model=${MODEL:-$(scripts/fetch_model.sh)}
 "$bin/hetero-tune" run --model "$model" --budget "${BUDGET:-60s}" --db "$out/profiles.db" "${devices[@]}" >&2
+rates=()
 pictures=()
 if [ -n "${BENCH=pp256,tg16}" ]; then
   "$bin/hetero-infer" -q -m "$model" --db "$out/profiles.db" "${devices[@]}" --bench "$BENCH" --with-singles --json \
     --trace "$out/trace.json" >"$out/bench.json"
-  pictures=(--bench "$out/bench.json" --trace "$out/trace.json")
+  rates=(--bench "$out/bench.json")
+  pictures=("${rates[@]}" --trace "$out/trace.json")
 fi
 "$bin/hetero-report" html --db "$out/profiles.db" -o "$out/report.html" "${pictures[@]}"
-"$bin/hetero-report" markdown --db "$out/profiles.db" -o "$out/report.md"
+"$bin/hetero-report" markdown --db "$out/profiles.db" -o "$out/report.md" "${rates[@]}"
 "$bin/hetero-report" json --db "$out/profiles.db" -o "$out/report.json"
 "$bin/hetero-report" junit --db "$out/profiles.db" -o "$out/report.xml"
 echo "$out/report.html"

@@ -55,6 +55,13 @@ std::unique_ptr<Connection> open_unwritable(const std::string& path) {
   return std::make_unique<Connection>(uri_of(path) + "?immutable=1", path, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
 }
 
+bool begins_as_database(std::istream& file) {
+  constexpr std::string_view kMagic = std::string_view("SQLite format 3\0", 16);
+  char magic[kMagic.size()] = {};
+  file.read(magic, sizeof magic);
+  return std::string_view(magic, static_cast<std::size_t>(file.gcount())) == kMagic;
+}
+
 // What is found without writing decides whether any other is opened.
 Found look_at(const std::string& path) {
   std::error_code error;
@@ -63,15 +70,14 @@ Found look_at(const std::string& path) {
   if (fs::is_directory(status)) not_ours(path, "is a folder");
   if (!fs::is_regular_file(status)) not_ours(path, "is not a file");
 
-  constexpr std::string_view kMagic = std::string_view("SQLite format 3\0", 16);
   std::ifstream file(path, std::ios::binary);
   if (!file) {
     throw environment_error("database " + path + " cannot be read", "check its permissions, or name another with --db");
   }
-  char magic[16] = {};
-  file.read(magic, sizeof magic);
-  if (file.gcount() == 0) return Found::kNothing;  // empty: created by a program that was about to fill it
-  if (std::string_view(magic, static_cast<std::size_t>(file.gcount())) != kMagic) not_ours(path, "is not a database");
+  if (file.peek() == std::ifstream::traits_type::eof()) {
+    return Found::kNothing;  // empty: created by a program that was about to fill it
+  }
+  if (!begins_as_database(file)) not_ours(path, "is not a database");
 
   const std::unique_ptr<Connection> reader = open_unwritable(path);
   const std::int64_t application = reader->integer("PRAGMA application_id");
@@ -145,6 +151,11 @@ std::unique_ptr<Connection> open_to_read(const std::string& path) {
 }
 
 }  // namespace
+
+bool is_database_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return begins_as_database(file);
+}
 
 std::unique_ptr<Connection> open_database(const std::string& path, StoreAccess access) {
   const Found found = look_at(path);

@@ -18,4 +18,7 @@ inline constexpr std::int64_t kApplicationId = 0x6874726f;
 // ours.
 std::unique_ptr<Connection> open_database(const std::string& path, StoreAccess access);
 
+// Store::is_database().
+bool is_database_file(const std::string& path);
+
 }  // namespace hetero

@@ -74,6 +74,8 @@ std::unique_ptr<Store> Store::open(const std::string& path, StoreAccess access) 
   return std::unique_ptr<Store>(new Store(std::make_unique<State>(State{open_database(path, access)})));
 }
 
+bool Store::is_database(const std::string& path) { return is_database_file(path); }
+
 std::string Store::default_path() {
   const char* data = std::getenv("XDG_DATA_HOME");
   const char* home = std::getenv("HOME");

@@ -27,6 +27,9 @@ class Store {
   static std::unique_ptr<Store> open(const std::string& path, StoreAccess access);
   ~Store();
 
+  // Whether the file begins as a database does, ours or another's. No: also what cannot be read.
+  static bool is_database(const std::string& path);
+
   // $XDG_DATA_HOME/hetero/profiles.db, or ~/.local/share/hetero/profiles.db.
   static std::string default_path();
 

@@ -25,7 +25,7 @@ struct ReportFlags {
   std::string output;                 // empty: stdout
   std::string trace;                  // html: files beside the database; may be empty
   std::vector<std::string> searches;  // html
-  std::vector<std::string> rates;     // html
+  std::vector<std::string> rates;     // html, markdown
 };
 
 struct Rendered {
@@ -43,7 +43,18 @@ Trace trace_of(const std::string& path) {
   }
 }
 
-Rendered as_markdown(const Store&, const Report& report, const ReportFlags&) { return {render_markdown(report)}; }
+std::vector<RateRow> rates_of(const ReportFlags& flags) {
+  std::vector<RateRow> rates;
+  for (const std::string& file : flags.rates) {
+    for (RateRow& row : rate_rows_from_json(read_file(file), file)) rates.push_back(std::move(row));
+  }
+  return rates;
+}
+
+Rendered as_markdown(const Store& store, const Report& report, const ReportFlags& flags) {
+  if (flags.rates.empty()) return {render_markdown(report)};
+  return {render_markdown(report, rates_of(flags), limits_of(characteristics(store, report)))};
+}
 Rendered as_json(const Store&, const Report& report, const ReportFlags&) { return {render_json(report)}; }
 Rendered as_html(const Store& store, const Report& report, const ReportFlags& flags) {
   Extras extras;
@@ -51,9 +62,7 @@ Rendered as_html(const Store& store, const Report& report, const ReportFlags& fl
   for (const std::string& file : flags.searches) {
     extras.searches.push_back(search_record_from_json(read_file(file), file));
   }
-  for (const std::string& file : flags.rates) {
-    for (RateRow& row : rate_rows_from_json(read_file(file), file)) extras.rates.push_back(std::move(row));
-  }
+  extras.rates = rates_of(flags);
   return {render_html(report, characteristics(store, report), extras)};
 }
 Rendered as_junit(const Store&, const Report& report, const ReportFlags&) {
@@ -104,7 +113,9 @@ int run(int argc, char** argv) {
     if (form.render == as_html) {
       command->add_option("--trace", flags.trace, "draw timelines of this trace (hetero-infer --trace)");
       command->add_option("--search", flags.searches, "draw this kernel search (hetero-tune search -o); repeatable");
-      command->add_option("--bench", flags.rates, "draw these rates (hetero-infer --bench --json); repeatable");
+    }
+    if (form.render == as_html || form.render == as_markdown) {
+      command->add_option("--bench", flags.rates, "show these rates (hetero-infer --bench --json); repeatable");
     }
     forms.emplace_back(command, form.render);
   }

@@ -49,7 +49,7 @@ std::string gate_text(const Report& report, const PlanReport& plan, const Device
       {Phase::kDecode, {"tokens per second of decode in the gate", {"decode", "tok/s", Scale::kLog}, {}}},
       {Phase::kPrefill, {"tokens per second of prefill in the gate", {"prefill", "tok/s", Scale::kLog}, {}}}};
   HtmlTable table{{"bucket", "candidate plan", "best single device", "predicted", "#gate over predicted", "times"}, {}};
-  HtmlTable verdicts{{"bucket", "~verdict", "#plan over single (time)", "#noise"}, {}};
+  HtmlTable verdicts{{"bucket", "~verdict", "#plan over single (time, median of pairs)", "#noise"}, {}};
   // A colour that no device of the plan has, for what they do together.
   const int together = static_cast<int>(colours.size());
   for (std::size_t i = 0; i < plan.plan.buckets.size(); ++i) {

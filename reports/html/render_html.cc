@@ -30,13 +30,6 @@ HtmlSection machine_section(const Report& report) {
   return {"machine", "Machine and run", body + (samples.rows.empty() ? "" : html_of(samples))};
 }
 
-std::string figure_text(const DeviceProfile& device, const Figure& figure, const std::string& value) {
-  if (!(figure.value > 0)) return "-";
-  return value + " (" + std::string(name_of(shown_provenance(device, figure))) +
-         (figure.spread > 0 ? number_text(", MAD %.1f %%", 100 * figure.spread) : "") +
-         (figure.source.empty() ? "" : ", " + figure.source) + ")";
-}
-
 HtmlSection devices_section(const Report& report) {
   if (report.devices.empty()) return {"devices", "Devices", paragraph("No profile is stored.")};
   HtmlTable table{{"device", "kind", "name", "driver", "times", "bandwidth", "launch", "best join"}, {}};

@@ -1,8 +1,8 @@
 // Sections that other files than the database fill: a trace, recorded kernel searches, benchmark rows.
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 
+#include "base/units.h"
 #include "reports/html/chart.h"
 #include "reports/html/sections.h"
 #include "reports/html/timeline.h"
@@ -28,8 +28,8 @@ struct Busy {
   bool whole = true;  // every segment has a prediction
 };
 
-std::string step_figure(const TraceFile& file, const std::vector<Interval>& predicted, std::int64_t step,
-                        const DeviceColours& colours) {
+std::string step_figure(const std::string& title, const TraceFile& file, const std::vector<Interval>& predicted,
+                        std::int64_t step, const DeviceColours& colours) {
   const Trace& trace = file.trace;
   std::map<std::string, Busy> devices;
   HtmlTable spans{{"segment", "device", "#start", "#measured", "#predicted", "#until the host knew", "waits on"}, {}};
@@ -89,7 +89,7 @@ std::string step_figure(const TraceFile& file, const std::vector<Interval>& pred
       "Above, what each device did; below, over the same axis, the same segments as long as they were predicted, each "
       "begun when its device is free and what it waits on is done, launches and joins left out. Lines are joins.";
   if (left_out > 0) caption += " The table leaves out " + std::to_string(left_out) + " segments.";
-  return "<h3>Step " + std::to_string(step) + "</h3>\n" + html_of(summary) +
+  return "<h3>" + title + " (number " + std::to_string(step) + ")</h3>\n" + html_of(summary) +
          figure(caption, timeline_picture(trace, predicted, step, colours), spans);
 }
 
@@ -127,31 +127,6 @@ std::string search_figure(const SearchRecord& record, const DeviceColours& colou
          figure(words + ". Every mark is a configuration, the line the best until then.", html_of(chart), table);
 }
 
-// GB/s that all devices together read in the best case that was measured; 0: nothing was.
-double best_bandwidth(const Characteristics& characteristics) {
-  double best = 0;
-  for (const SampleGroup& group : characteristics.bandwidth_gbps) {
-    double sum = median_of(group.values);
-    for (const SampleGroup& other : characteristics.bandwidth_gbps) {
-      const bool pair = other.device == group.active_with && other.active_with == group.device;
-      if (pair) sum += median_of(other.values);
-    }
-    best = std::max(best, sum);
-  }
-  return best;
-}
-
-// Operations a nanosecond of all devices together, each by its fastest matmul; 0: nothing was measured.
-double best_arithmetic(const Characteristics& characteristics) {
-  std::map<std::string, double> best;
-  for (const OpSamples& s : characteristics.ops) {
-    if (s.op.kind == OpKind::kMatmul) best[s.device] = std::max(best[s.device], flops(s.op) / median_of(s.samples_ns));
-  }
-  double sum = 0;
-  for (const auto& [device, rate] : best) sum += rate;
-  return sum;
-}
-
 }  // namespace
 
 HtmlSection timeline_section(const TraceFile& file, const DeviceColours& colours) {
@@ -160,7 +135,10 @@ HtmlSection timeline_section(const TraceFile& file, const DeviceColours& colours
                                file.trace.simulated ? "note" : "");
   const std::vector<std::int64_t> steps = typical_steps(file.trace);
   if (steps.empty()) body += paragraph("The trace has no segments.");
-  for (const std::int64_t step : steps) body += step_figure(file, predicted, step, colours);
+  for (const std::int64_t step : steps) {
+    const char* title = step == steps.front() ? "The first step" : "A typical later step";
+    body += step_figure(title, file, predicted, step, colours);
+  }
   return {"timeline", "Timelines, measured and predicted", body};
 }
 
@@ -191,11 +169,27 @@ HtmlSection rates_section(std::vector<RateRow> rates, const Characteristics& cha
                           const DeviceColours& colours) {
   share_model_facts(rates);
   group_by_test(rates);
-  const double arithmetic = best_arithmetic(characteristics);
-  const double bandwidth = best_bandwidth(characteristics);
-  HtmlTable table{{"test", "what", "model", "#tok/s", "#MAD", "#samples", "#first token after", "#peak memory",
-                   "#of the arithmetic", "#of the bandwidth", "times"},
-                  {}};
+  const MachineLimits limits = limits_of(characteristics);
+  const auto any = [&](const auto& holds) { return std::any_of(rates.begin(), rates.end(), holds); };
+  const bool several = from_several_files(rates);
+  const bool models = any([&](const RateRow& row) { return row.model != rates.front().model; });
+  const bool prompts = any([](const RateRow& row) { return prompt_tokens(row) > 0; });
+  const bool parts = any([&](const RateRow& row) { return !part_of_limit(row, limits).empty(); });
+  const bool emulated = any([](const RateRow& row) { return row.emulated; });
+
+  HtmlTable samples{{"test", "what", "~tok/s, in order"}, {}};
+  HtmlTable table{{"test", "what"}, {}};
+  const auto column = [&](bool shown, const char* head) {
+    if (shown) table.head.emplace_back(head);
+  };
+  column(models, "model");
+  column(several, "from");
+  for (const char* head : {"#tok/s", "#MAD", "#samples"}) column(true, head);
+  column(prompts, "#first token after");
+  column(true, "#peak memory");
+  column(parts, "#of the limit");
+  column(emulated, "times");
+
   std::map<std::string, int> others;  // colours of what is no device, by name: the same in all charts
   std::vector<StripChart> charts;     // one a test
   for (const RateRow& row : rates) {
@@ -208,32 +202,47 @@ HtmlSection rates_section(std::vector<RateRow> rates, const Characteristics& cha
     }
     charts.back().rows.push_back({row.who + (row.emulated ? " (emulated)" : ""), colour, row.tok_per_s, std::nullopt});
     const double median = median_of(row.tok_per_s);
-    const double prompt = row.test.starts_with("pp") ? std::atof(row.test.c_str() + 2) : 0;  // tokens
-    const bool prefill = prompt > 0 && row.ops_per_token > 0 && arithmetic > 0 && !row.emulated;
-    const bool decode = row.test.starts_with("tg") && row.model_bytes > 0 && bandwidth > 0 && !row.emulated;
-    table.rows.push_back(
-        {row.test, row.who, row.model, format_value(median, ""),
-         number_text("%.1f %%", 100 * mad_of(row.tok_per_s) / median), std::to_string(row.tok_per_s.size()),
-         prompt > 0 ? format_value(prompt / median * 1e9, "ns") : "-",
-         row.peak_rss_bytes > 0 ? number_text("%.0f MiB", static_cast<double>(row.peak_rss_bytes) / (1 << 20)) : "-",
-         prefill ? number_text("%.0f %%", 100 * median * row.ops_per_token / 1e9 / arithmetic) : "-",
-         decode ? number_text("%.0f %%", 100 * median * static_cast<double>(row.model_bytes) / 1e9 / bandwidth) : "-",
-         row.emulated ? "emulated" : "measured"});
+    std::vector<std::string> cells = {row.test, row.who};
+    const auto cell = [&](bool shown, const std::string& text) {
+      if (shown) cells.push_back(text.empty() ? "-" : text);
+    };
+    cell(models, row.model);
+    cell(several, row.source);
+    cell(true, format_value(median, ""));
+    cell(true, number_text("%.1f %%", 100 * mad_of(row.tok_per_s) / median));
+    cell(true, std::to_string(row.tok_per_s.size()));
+    const auto prompt = static_cast<double>(prompt_tokens(row));
+    cell(prompts, prompt > 0 ? format_value(prompt / median * 1e9, "ns") : "");
+    const double memory = static_cast<double>(row.peak_rss_bytes) / (1 << 20);
+    cell(true, memory > 0 ? number_text("%.0f MiB", memory) : "");
+    cell(parts, part_of_limit(row, limits));
+    cell(emulated, row.emulated ? "emulated" : "measured");
+    table.rows.push_back(std::move(cells));
+    std::vector<std::string> each;
+    for (const double value : row.tok_per_s) each.push_back(format_value(value, ""));
+    samples.rows.push_back({row.test, row.who, joined(each, ", ")});
   }
   std::string drawings;
   for (const StripChart& chart : charts) drawings += html_of(chart);
   std::string caption =
-      "Tokens per second, by test: ppN is a prompt of N tokens, tgN are N tokens one by one. Every mark is "
-      "a repetition, the bar the median.";
-  if (arithmetic > 0) {
-    caption += " The column 'of the arithmetic' is what prefill's matmuls compute over " +
-               number_text("%.0f GFLOPS", arithmetic) + ", the fastest matmuls of the database's devices added up.";
+      "Tokens per second, by test: ppN is a prompt of N tokens, tgN are N tokens one by one. Every "
+      "mark is a repetition, the bar the median. Peak memory is the process's: what was measured in one "
+      "process shares it.";
+  if (several) caption += " Rows of one file took turns; those of different files did not.";
+  if (!models && !rates.front().model.empty()) caption += " The model is " + rates.front().model + ".";
+  if (const std::string text = limits_text(rates, limits); !text.empty()) caption += " " + text;
+  std::string body = figure(caption, drawings, samples) + html_of(table);
+  if (const std::vector<std::string> weights = weights_texts(rates); !weights.empty()) {
+    HtmlTable origin{{"what", "~its weights", "#bytes"}, {}};
+    for (const RateRow& row : rates) {
+      std::vector<std::string> cells = {row.who, row.weights,
+                                        format_bytes(static_cast<std::uint64_t>(row.model_bytes))};
+      const bool known = std::find(origin.rows.begin(), origin.rows.end(), cells) != origin.rows.end();
+      if (!row.weights.empty() && !known) origin.rows.push_back(std::move(cells));
+    }
+    body += "<h3>Weights</h3>\n" + html_of(origin);
   }
-  if (bandwidth > 0) {
-    caption += " The column 'of the bandwidth' is what decode reads, the whole model file a token, over " +
-               format_value(bandwidth, "GB/s") + ", the most that the devices of the database read together.";
-  }
-  return {"rates", "Rates of plan, devices and engines", figure(caption, drawings, table)};
+  return {"rates", "Rates of plan, devices and engines", body};
 }
 
 }  // namespace hetero

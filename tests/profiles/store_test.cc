@@ -17,6 +17,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace hetero {
 namespace {
@@ -143,6 +144,17 @@ TEST_F(StoreTest, SamplesOfACallAreAllOrNone) {
   EXPECT_THROW(store->add_samples(run + 1, {some_sample(0)}), Error) << "a run that does not exist";
   store->add_samples(run, {some_sample(0)});
   EXPECT_EQ(store->sample_count(), 1);
+}
+
+TEST_F(StoreTest, ADatabaseIsKnownByItsBeginning) {
+  EXPECT_FALSE(Store::is_database(path_)) << "there is none";
+  Store::open(path_, StoreAccess::kReadWrite);
+  EXPECT_TRUE(Store::is_database(path_));
+  const std::string other = path_ + ".txt";
+  for (const char* text : {"", "SQLite", "SQLite format 4 and more than that", "[1, 2, 3]"}) {
+    write_file(other, text);
+    EXPECT_FALSE(Store::is_database(other)) << text;
+  }
 }
 
 TEST_F(StoreTest, Runs) {

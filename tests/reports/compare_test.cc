@@ -88,6 +88,21 @@ TEST(Compare, OfRatesMoreIsFaster) {
   EXPECT_NEAR(row.median_b, 80, 1) << "medians stay in the unit";
 }
 
+TEST(Compare, WhatTheNoiseCouldHideIsSaid) {
+  Rng rng(3);
+  const auto compared = [&](double noise) {
+    return compare(set_of("a", {timed("x", times(rng, 1000, noise, 20))}),
+                   set_of("b", {timed("x", times(rng, 1000, noise, 20))}), {});
+  };
+  EXPECT_TRUE(compared(0.005).warnings.empty()) << "the interval lies within the threshold";
+  const Comparison noisy = compared(0.3);
+  ASSERT_EQ(noisy.benchmarks[0].finding, Finding::kSame);
+  ASSERT_EQ(noisy.warnings.size(), 1u);
+  EXPECT_NE(noisy.warnings[0].find("in 1 of 1 benchmarks without a finding the noise could hide a difference"),
+            std::string::npos)
+      << noisy.warnings[0];
+}
+
 TEST(Compare, TooFewSamplesAreSaid) {
   const BenchmarkSet a = set_of("a", {timed("x", {1, 2, 3}), timed("y", {1, 2, 3})});
   const BenchmarkSet b = set_of("b", {timed("x", {7, 8, 9}), timed("y", {7, 8, 9})});
@@ -98,6 +113,13 @@ TEST(Compare, TooFewSamplesAreSaid) {
   EXPECT_NE(comparison.warnings[0].find("2 of 2 benchmarks have too few samples"), std::string::npos)
       << comparison.warnings[0];
   EXPECT_NE(comparison.warnings[0].find(": 6 on each side"), std::string::npos) << comparison.warnings[0];
+  EXPECT_EQ(comparison.warnings[0].find("--filter"), std::string::npos) << "three are too few even for one";
+
+  const std::vector<double> low = {1, 2, 3, 4, 5};
+  const std::vector<double> high = {7, 8, 9, 10, 11};
+  const Comparison five =
+      compare(set_of("a", {timed("x", low), timed("y", low)}), set_of("b", {timed("x", high), timed("y", high)}), {});
+  EXPECT_NE(five.warnings.at(0).find("fewer in a shorter one (--filter)"), std::string::npos) << five.warnings[0];
 }
 
 TEST(Compare, WhatOnlyOneSideHas) {

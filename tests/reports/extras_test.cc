@@ -7,6 +7,7 @@
 #include "reports/html/render_html.h"
 #include "reports/html/timeline.h"
 #include "reports/rates.h"
+#include "reports/render_markdown.h"
 #include "reports/search_record.h"
 #include "tests/reports/example_report.h"
 #include "tests/support/text.h"
@@ -85,6 +86,70 @@ TEST(Rates, WhoDidWhat) {
   share_model_facts(rows);
   EXPECT_EQ(rows[1].ops_per_token, 2e8) << "the same model, whoever runs it";
   EXPECT_EQ(rows[2].ops_per_token, 0) << "of another model nothing is known";
+}
+
+constexpr const char* kPeers = R"([
+  {"test": "pp64", "devices": ["this machine"], "engine": "hetero-infer", "command_devices": "cpu:0,opencl:0@1",
+   "tok_per_s": {"samples": [1000]}, "model": {"path": "m.gguf", "bytes": 100000000, "ops_per_token": 2e8},
+   "weights": {"made": "read from the file itself", "bytes": 100000000},
+   "limits": {"gops": 1000, "read_gbps": 50, "arithmetic": "8-bit dot"}, "peak_rss_bytes": 1048576},
+  {"test": "pp64", "devices": ["this machine"], "engine": "Other 3.1", "tok_per_s": {"samples": [500]},
+   "model": {"path": "m.gguf", "bytes": 100000000}, "weights": {"made": "int4, made of the file's", "bytes": 50000000},
+   "limits": {"gops": 1000, "read_gbps": 50, "arithmetic": "8-bit dot"}},
+  {"test": "tg32", "devices": ["this machine"], "engine": "Other 3.1", "tok_per_s": {"samples": [200]},
+   "model": {"path": "m.gguf", "bytes": 100000000}, "weights": {"made": "int4, made of the file's", "bytes": 50000000},
+   "limits": {"gops": 1000, "read_gbps": 50, "arithmetic": "8-bit dot"}}])";
+
+TEST(Rates, PartsOfTheLimitsOfTheSameRunElseOfTheDatabase) {
+  std::vector<RateRow> rows = rate_rows_from_json(kPeers, "r.json");
+  share_model_facts(rows);
+  const MachineLimits database = {.gops = 400, .read_gbps = 20, .arithmetic = ""};
+  EXPECT_EQ(rows[0].who, "hetero-infer on cpu:0,opencl:0@1");
+  EXPECT_EQ(part_of_limit(rows[0], database), "20 % of 1000 Gop/s");
+  EXPECT_EQ(part_of_limit(rows[1], database), "10 % of 1000 Gop/s");
+  EXPECT_EQ(part_of_limit(rows[2], database), "20 % of 50.0 GB/s") << "what its own weights take, not the file's";
+  EXPECT_EQ(limits_text(rows, database).find("database"), std::string::npos);
+  EXPECT_TRUE(has(limits_text(rows, database), "(arithmetic: 8-bit dot)"));
+  for (RateRow& row : rows) row.limits = {};
+  EXPECT_EQ(part_of_limit(rows[2], database), "50 % of 20.0 GB/s");
+  EXPECT_TRUE(has(limits_text(rows, database), "The limits: the fastest matmuls of the database's devices"));
+  EXPECT_EQ(part_of_limit(rows[2], {}), "");
+  EXPECT_EQ(limits_text(rows, {}), "");
+  rows[2].emulated = true;
+  EXPECT_EQ(part_of_limit(rows[2], database), "") << "no part of a real limit";
+  EXPECT_EQ(weights_texts(rows).size(), 2u) << "an engine once, whatever the number of its tests";
+}
+
+TEST(Rates, ALimitThatIsNoNumberIsNone) {
+  for (const char* limits : {"1", "[]", R"({"gops": "x"})", R"({"gops": -1})", "null"}) {
+    const std::string text = R"([{"test": "tg1", "devices": ["a"], "tok_per_s": {"samples": [1]}, "limits": )" +
+                             std::string(limits) + R"(, "weights": {"bytes": -5, "made": 1}}])";
+    const std::vector<RateRow> rows = rate_rows_from_json(text, "r.json");
+    EXPECT_EQ(rows[0].limits.gops, 0) << limits;
+    EXPECT_EQ(rows[0].model_bytes, 0);
+    EXPECT_EQ(rows[0].weights, "");
+  }
+}
+
+TEST(Rates, InMarkdownALineForEachContender) {
+  const std::string text = render_markdown(report(), rate_rows_from_json(kPeers, "r.json"), {});
+  EXPECT_TRUE(has(text, "\n## Rates: m\n\n| what | pp64 | tg32 | peak memory |\n")) << text;
+  EXPECT_TRUE(has(text,
+                  "| hetero-infer on cpu:0,opencl:0@1 | 1000.0 tok/s (MAD 0.0 %, 1 sample), first token after "
+                  "64.0 ms, 20 % of 1000 Gop/s | - | 1 MiB |\n"))
+      << text;
+  EXPECT_TRUE(has(text, "| Other 3.1 | 500.0 tok/s")) << text;
+  EXPECT_TRUE(has(text, "Weights: hetero-infer on cpu:0,opencl:0@1: read from the file itself; Other 3.1: int4"))
+      << text;
+
+  std::vector<RateRow> many;
+  for (int i = 0; i < 100; ++i) {
+    many.push_back(rate_rows_from_json(kPeers, "r.json")[0]);
+    many.back().who = "engine " + std::to_string(i);
+  }
+  const std::string cut = render_markdown(report(), many, {});
+  EXPECT_LE(std::count(cut.begin(), cut.end(), '\n'), kMostMarkdownLines) << cut;
+  EXPECT_TRUE(has(cut, " more left out.\n")) << cut;
 }
 
 TEST(Rates, RefusesWhatIsNone) {
@@ -176,8 +241,19 @@ TEST(Html, SectionsForWhatIsGiven) {
   EXPECT_TRUE(
       has(page, "4 evaluations (1 compile, 3 correct); the best, 1.50 ms, came as number 3: tile 2, way wide."));
   EXPECT_FALSE(has(page, "<b>"));
-  EXPECT_TRUE(has(page, "over 50 GB/s")) << "both together read more than one alone";
+  EXPECT_EQ(limits_of(c).read_gbps, 50) << "both together read more than one alone";
   EXPECT_TRUE(has(page, "cpu:0 alone (emulated)"));
+  EXPECT_FALSE(has(page, "of the limit")) << "nothing is known of it";
+  extras.rates = rate_rows_from_json(kPeers, "r.json");
+  const std::string peers = render_html(report(), c, extras);
+  EXPECT_TRUE(has(peers, ">20 % of 50.0 GB/s</td>"));
+  EXPECT_TRUE(has(peers, "int4, made of the file&#39;s")) << "where the weights of another engine come from";
+  EXPECT_FALSE(has(peers, "took turns")) << "all are of one file";
+  extras.rates.push_back(rate_rows_from_json(kRates, "/a/r2.json")[0]);
+  const std::string files = render_html(report(), c, extras);
+  EXPECT_TRUE(has(files, "those of different files did not"));
+  EXPECT_TRUE(has(files, "<td>r2.json</td>"));
+  EXPECT_FALSE(has(peers, "<th>model</th>")) << "all are of one model, which the caption names";
   EXPECT_TRUE(has(page, "L0 &lt;in&gt; on cpu:0")) << "what a segment waited on";
   EXPECT_TRUE(has(page, "+33.3 %")) << "4 ms for the step, 3 were predicted";
   extras.trace->trace.simulated = true;

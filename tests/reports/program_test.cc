@@ -163,6 +163,9 @@ TEST_F(ProgramTest, HtmlDrawsWhatOtherFilesTell) {
   }
   expect_refusal(4, "html --db " + db_ + " --trace " + rates);
   expect_refusal(4, "html --db " + db_ + " --bench " + traced);
+  EXPECT_EQ(run("markdown --db " + db_ + " --bench " + rates), 0) << err_;
+  EXPECT_NE(out_.find("\n## Rates"), std::string::npos) << out_;
+  expect_refusal(4, "markdown --db " + db_ + " --bench " + traced);
   expect_refusal(4, "html --db " + db_ + " --search " + traced);
   expect_refusal(3, "html --db " + db_ + " --trace " + (folder_ / "missing").string());
   expect_refusal(2, "json --db " + db_ + " --trace " + traced);

@@ -35,7 +35,7 @@ Comparison comparison(int alike = 2) {
 
 TEST(CompareText, SaysWhatWasFoundAndHow) {
   const std::string text = render_text(comparison());
-  EXPECT_TRUE(has(text, "1 slower, 0 faster, 2 without a difference of more than 3 %")) << text;
+  EXPECT_TRUE(has(text, "1 slower, 0 faster, 2 where no difference of more than 3 % was found")) << text;
   EXPECT_TRUE(has(text, "Mann-Whitney U, p adjusted by Holm over the table, level 0.01")) << text;
   EXPECT_TRUE(has(text, "1.498")) << text;
 }

@@ -46,10 +46,19 @@ TEST(Markdown, SaysWhatWasMeasuredPredictedAndDecided) {
   EXPECT_TRUE(has(prefill, "| +10.0 % |")) << prefill;
   const std::string decode = line_with(text, "| decode |");
   EXPECT_TRUE(has(decode, "| all blocks: single cpu:0 | 9.00 ms | 12.0 ms")) << decode;
-  EXPECT_TRUE(has(text, "- prefill 256: **adopted**, the plan takes 0.55 x the time of cpu:0: it won.\n")) << text;
-  EXPECT_TRUE(has(text, "- decode: **cpu:0 alone**, the plan takes 1.20 x the time of cpu:0: it lost.\n")) << text;
+  EXPECT_TRUE(has(text, "- prefill 256: **adopted**: it won; 0.55 x the time of cpu:0.\n")) << text;
+  EXPECT_TRUE(has(text, "- decode: **cpu:0 alone**: it lost; 1.20 x the time of cpu:0.\n")) << text;
   EXPECT_FALSE(has(text, "emulated"));
   EXPECT_FALSE(has(text, "Changed since"));
+}
+
+TEST(Markdown, AVerdictIsSaidOnce) {
+  Report r = report();
+  PlanBucket::Verdict& verdict = *r.plans.back().plan.buckets.front().verdict;
+  verdict.adopted = false;
+  verdict.reason = verdict.best_single + " alone stays: the plan is slower";
+  const std::string text = render_markdown(r);
+  EXPECT_TRUE(has(text, "**" + verdict.best_single + " alone** stays: the plan is slower; ")) << text;
 }
 
 TEST(Markdown, EveryTableRowHasTheColumnsOfItsHead) {
@@ -90,7 +99,8 @@ TEST(Markdown, WhatIsNotHardwareSaysSo) {
     EXPECT_TRUE(has(line_with(text, "| prefill 256 |"), ", " + manner + ")"))
         << "the time of a plan with such a device";
     EXPECT_FALSE(has(line_with(text, "| decode |"), manner)) << "the others were measured";
-    EXPECT_TRUE(has(line_with(text, "- prefill 256:"), "(**" + manner + "**): it won.")) << text;
+    EXPECT_TRUE(has(line_with(text, "- prefill 256:"), ": it won; 0.55 x the time of cpu:0 (**" + manner + "**)."))
+        << text;
     EXPECT_FALSE(has(line_with(text, "- decode:"), manner)) << text;
   }
 }
