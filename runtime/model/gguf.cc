@@ -2,14 +2,8 @@
 // Nothing is allocated or dereferenced before its length has been checked against the file's size.
 #include "runtime/model/gguf.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -309,44 +303,14 @@ std::unique_ptr<GgufFile> GgufFile::parse(const std::byte* data, std::size_t byt
 }
 
 std::unique_ptr<GgufFile> GgufFile::open(const std::string& path) {
-  const auto fail = [&](const char* verb) {
-    const std::string reason = std::strerror(errno);
-    throw environment_error("cannot " + std::string(verb) + " " + path + ": " + reason, "check the path of the model");
-  };
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail("open");
-  struct stat status {};
-  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-    ::close(fd);
-    throw environment_error(path + " is not a regular file", "give the path of a GGUF file");
-  }
-  const auto bytes = static_cast<std::size_t>(status.st_size);
-  void* mapping = nullptr;
-  if (bytes > 0) {
-    mapping = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
-    if (mapping == MAP_FAILED) {
-      const int reason = errno;
-      ::close(fd);
-      errno = reason;
-      fail("map");
-    }
-  }
-  ::close(fd);
+  auto mapping = MappedFile::open(path);
   try {
-    auto file = parse(static_cast<const std::byte*>(mapping), bytes);
-    file->mapped_ = true;
+    auto file = parse(mapping->data(), mapping->size());
+    file->mapping_ = std::move(mapping);
     return file;
   } catch (const Error& error) {
-    if (mapping != nullptr) ::munmap(mapping, bytes);
     throw Error(error.code(), path + ": " + error.what());
-  } catch (...) {
-    if (mapping != nullptr) ::munmap(mapping, bytes);
-    throw;
   }
-}
-
-GgufFile::~GgufFile() {
-  if (mapped_) ::munmap(const_cast<std::byte*>(data_), bytes_);
 }
 
 const GgufValue* GgufFile::find(std::string_view key) const {

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "kernels/host_op.h"
 
 namespace hetero {
@@ -24,7 +25,6 @@ class GgufFile {
   static std::unique_ptr<GgufFile> open(const std::string& path);
   // The same on bytes in memory, which are borrowed: for tests and fuzzing.
   static std::unique_ptr<GgufFile> parse(const std::byte* data, std::size_t bytes);
-  ~GgufFile();
 
   // Null when the key is absent. The typed forms throw input_error when it has another type or does not fit.
   const GgufValue* find(std::string_view key) const;
@@ -43,7 +43,7 @@ class GgufFile {
   GgufFile() = default;
   const std::byte* data_ = nullptr;
   std::uint64_t bytes_ = 0;
-  bool mapped_ = false;
+  std::unique_ptr<MappedFile> mapping_;  // null: parsed from memory
   std::map<std::string, GgufValue, std::less<>> metadata_;
   std::map<std::string, WeightView, std::less<>> tensors_;
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "runtime/device/weight_source.h"
 
 namespace hetero {
 namespace {
@@ -122,6 +123,7 @@ const std::byte* CpuDevice::packed_weight(const WeightSlice& slice, const HostKe
     if (kernel.pack != nullptr) {
       weight->packed = AlignedBuffer(kernel.packed_bytes(slice));
       kernel.pack(slice, weight->packed.data());
+      forget_source(slice);
       weight_bytes_ += weight->packed.size();
     }
     entry = std::move(weight);

@@ -10,6 +10,7 @@
 #include "kernels/opencl/cl_kernel.h"
 #include "runtime/device/cpu/cpu_provider.h"
 #include "runtime/device/opencl/cl_placement.h"
+#include "runtime/device/weight_source.h"
 
 namespace hetero {
 
@@ -243,6 +244,7 @@ cl_mem OpenClDevice::constants_for(const Op& op, const ClPacking& packing) {
   const std::size_t bytes = packing.bytes(from);
   AlignedBuffer packed(std::max<std::size_t>(bytes, 64));  // an empty buffer would be refused
   packing.pack(from, packed.data());
+  if (op.weight.weight.data != nullptr) forget_source(op.weight);
   cl_int status = CL_SUCCESS;
   const cl_mem_flags flags = CL_MEM_READ_ONLY | (host_memory_ ? CL_MEM_USE_HOST_PTR : CL_MEM_COPY_HOST_PTR);
   made->buffer = ClBuffer(clCreateBuffer(context_.get(), flags, packed.size(), packed.data(), &status));
