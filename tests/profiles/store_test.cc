@@ -310,7 +310,7 @@ TEST_F(StoreTest, MakesItsFolderAndOpensAgain) {
   Store::open(deep, StoreAccess::kReadWrite)->begin_run({});
   EXPECT_EQ(Store::open(deep, StoreAccess::kReadOnly)->runs().size(), 2u);
   EXPECT_EQ(sql(deep, "PRAGMA journal_mode"), "wal");
-  EXPECT_EQ(sql(deep, "PRAGMA user_version"), "2");
+  EXPECT_EQ(sql(deep, "PRAGMA user_version"), "3");
   expect_error(ExitCode::kEnvironment, "there is no database", [&] { Store::open(path_, StoreAccess::kReadOnly); });
   EXPECT_FALSE(fs::exists(path_));
 }
@@ -360,6 +360,37 @@ TEST_F(StoreTest, AFileOfVersion1Opens) {
   EXPECT_EQ(store->profile("cpu:0", "aa")->name, "a processor");
   store->add_samples(store->begin_run({}), {some_sample(1)});
   EXPECT_EQ(store->sample_count(), 2);
+}
+
+TEST_F(StoreTest, AFileOfVersion1IsReadAndLeftAsItIs) {
+  sql(path_, contents(std::string(HETERO_TEST_DATA) + "/v1.sql"));
+  sql(path_, "PRAGMA journal_mode = DELETE");
+  const std::string before = contents(path_);
+  {
+    const auto store = Store::open(path_, StoreAccess::kReadOnly);
+    EXPECT_EQ(store->runs().at(0).outcome, "done");
+    EXPECT_EQ(store->sample_count(), 1);
+    EXPECT_EQ(store->profile("cpu:0", "aa")->name, "a processor");
+    EXPECT_TRUE(store->kernel_choices().empty()) << "a table that version 1 did not have";
+    EXPECT_THROW(store->begin_run({}), Error);
+  }
+  EXPECT_EQ(contents(path_), before);
+}
+
+TEST_F(StoreTest, WhatARunSpent) {
+  const auto store = Store::open(path_, StoreAccess::kReadWrite);
+  RunInfo info;
+  info.uid = "u";
+  const RunId run = store->begin_run(info);
+  store->add_stage(run, {"measure", 1.5, 2});
+  store->add_stage(run, {"run", 2.5, 3});
+  EXPECT_EQ(store->runs().at(0).info.uid, "u");
+  const std::vector<StageTime> stages = store->stages(run);
+  ASSERT_EQ(stages.size(), 2u);
+  EXPECT_EQ(stages[0].stage, "measure");
+  EXPECT_EQ(stages[0].seconds, 1.5);
+  EXPECT_EQ(stages[1].budget_seconds, 3);
+  EXPECT_TRUE(store->stages(run + 1).empty());
 }
 
 TEST_F(StoreTest, WhereNothingCanBeCreated) {

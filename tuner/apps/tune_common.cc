@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 #include <ctime>
 #include <fstream>
 #include <optional>
+#include <random>
 #include <sstream>
 
 #include "base/error.h"
@@ -57,6 +59,16 @@ std::string utc_now() {
   gmtime_r(&now, &parts);
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+// Nanoseconds since 1970 first, so that names sort as runs began; then chance.
+std::string new_uid() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+  std::random_device random;
+  char text[64];
+  std::snprintf(text, sizeof text, "%020lld-%08x%08x", static_cast<long long>(ns), random(), random());
   return text;
 }
 
@@ -123,6 +135,7 @@ RunInfo run_info(const TuneFlags& flags, const std::string& model_fingerprint) {
   double load = 0;
   if (getloadavg(&load, 1) == 1) info.load_average = load;
   info.model_fingerprint = model_fingerprint;
+  info.uid = new_uid();
   return info;
 }
 
