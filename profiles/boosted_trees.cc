@@ -6,7 +6,9 @@
 namespace hetero {
 
 std::array<double, kOpFeatures> features_of(const OpDesc& op) {
-  const auto log_of = [](std::int64_t value) { return std::log2(static_cast<double>(std::max<std::int64_t>(1, value))); };
+  const auto log_of = [](std::int64_t value) {
+    return std::log2(static_cast<double>(std::max<std::int64_t>(1, value)));
+  };
   const double rows = log_of(op.m);
   const double columns = log_of(op.n);
   const double depth = op.kind == OpKind::kMatmul      ? log_of(op.k)

@@ -141,6 +141,10 @@ struct SystemProfile {
 std::string to_json(const SystemProfile& profile);
 SystemProfile system_profile_from_json(const std::string& text);
 
+// The document `base` with everything that `over` says in its place: devices by id, curves by format or op, slow-downs
+// by the devices beside, joins by waiter. Throws input_error where one of the two is no system profile.
+std::string overlay(const std::string& base, const std::string& over);
+
 // Shipped under profiles/devices/, embedded at build time. Null when there is none of that name.
 const std::string* shipped_system_profile(std::string_view name);
 std::vector<std::string> shipped_system_profile_names();

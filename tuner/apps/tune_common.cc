@@ -87,12 +87,18 @@ ModelShape load_shape(const std::string& model) {
 }
 
 std::string system_document(const std::string& profile) {
-  if (const std::string* shipped = shipped_system_profile(profile); shipped != nullptr) return *shipped;
-  if (!exists(profile)) {
-    throw environment_error("there is no file or profile '" + profile + "'",
-                            "profiles that are known: " + list_of(shipped_system_profile_names()));
+  std::string document;
+  std::istringstream names(profile);
+  for (std::string name; std::getline(names, name, ',');) {
+    const std::string* const shipped = shipped_system_profile(name);
+    if (shipped == nullptr && !exists(name)) {
+      throw environment_error("there is no file or profile '" + name + "'",
+                              "profiles that are known: " + list_of(shipped_system_profile_names()));
+    }
+    const std::string text = shipped != nullptr ? *shipped : read_file(name);
+    document = document.empty() ? text : overlay(document, text);
   }
-  return read_file(profile);
+  return document;
 }
 
 std::vector<DeviceSpec> wanted_devices(const TuneFlags& flags) {

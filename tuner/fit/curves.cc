@@ -12,7 +12,7 @@
 namespace hetero {
 namespace {
 
-constexpr double kShapeNoise = 0.02;  // departures from the line below this are not worth an entry
+constexpr double kShapeNoise = 0.02;     // departures from the line below this are not worth an entry
 constexpr double kMedianPrice = 1.2533;  // the error of a median over that of a mean, of normal noise
 // Stages that are looked for. Beyond them a step is a size of its own; below, it is within the noise of prompt lengths.
 constexpr std::int64_t kStages[] = {64, 32, 16, 8};
@@ -77,8 +77,8 @@ void fit_factors(const std::vector<OpTiming>& timings, std::int64_t stage, Matmu
         std::find_if(curve.points.begin(), curve.points.end(), [&](const MatmulPoint& p) { return p.m == t.op.m; });
     if (point == curve.points.end()) continue;
     const Line line{point->fixed_ns.value, point->ns_per_weight.value};
-    by_shape[{t.op.n, t.op.k}].push_back({t.op.m, t.ns.median / line.at(weights_of(t.op, stage)),
-                                          noise_of(t.ns, point->ns_per_weight.spread), t.ns});
+    by_shape[{t.op.n, t.op.k}].push_back(
+        {t.op.m, t.ns.median / line.at(weights_of(t.op, stage)), noise_of(t.ns, point->ns_per_weight.spread), t.ns});
   }
   for (const auto& [shape, list] : by_shape) {
     std::vector<double> ratios;
@@ -100,10 +100,8 @@ void fit_factors(const std::vector<OpTiming>& timings, std::int64_t stage, Matmu
     }
     for (const Departure& d : list) {
       const double factor = contradicts(d, expected) ? d.ratio : expected;
-      curve.shape_factors.push_back({d.m,
-                                     shape.first,
-                                     shape.second,
-                                     {factor, d.ns.mad, Provenance::kMeasured, source_text(d.ns.count)}});
+      curve.shape_factors.push_back(
+          {d.m, shape.first, shape.second, {factor, d.ns.mad, Provenance::kMeasured, source_text(d.ns.count)}});
     }
   }
   std::sort(curve.shape_factors.begin(), curve.shape_factors.end(), [](const ShapeFactor& a, const ShapeFactor& b) {
@@ -132,14 +130,13 @@ using ByRows = std::map<std::int64_t, std::vector<const OpTiming*>>;
 
 // Sizes at which several weights were measured carry a line each; one weight says nothing of a fixed part.
 bool carries_a_line(const std::vector<const OpTiming*>& list) {
-  return std::any_of(list.begin(), list.end(), [&](const OpTiming* t) {
-    return t->op.n != list.front()->op.n || t->op.k != list.front()->op.k;
-  });
+  return std::any_of(list.begin(), list.end(),
+                     [&](const OpTiming* t) { return t->op.n != list.front()->op.n || t->op.k != list.front()->op.k; });
 }
 
 const OpTiming* of_weight(const std::vector<const OpTiming*>& list, const OpDesc& op) {
-  const auto same = std::find_if(list.begin(), list.end(),
-                                 [&](const OpTiming* t) { return t->op.n == op.n && t->op.k == op.k; });
+  const auto same =
+      std::find_if(list.begin(), list.end(), [&](const OpTiming* t) { return t->op.n == op.n && t->op.k == op.k; });
   return same == list.end() ? nullptr : *same;
 }
 
@@ -169,7 +166,8 @@ void add_bend(std::int64_t m, const std::vector<const OpTiming*>& list, const By
   };
   const MatmulPoint& from = point_at(low->first);
   const MatmulPoint& to = point_at(high->first);
-  MatmulPoint bend{m, mixed(from.fixed_ns, to.fixed_ns, t, scale), mixed(from.ns_per_weight, to.ns_per_weight, t, scale)};
+  MatmulPoint bend{m, mixed(from.fixed_ns, to.fixed_ns, t, scale),
+                   mixed(from.ns_per_weight, to.ns_per_weight, t, scale)};
   curve.points.push_back(std::move(bend));
 }
 
@@ -285,7 +283,11 @@ std::vector<MatmulCurve> fit_matmul(const std::vector<OpTiming>& timings, std::i
       if (lines.contains(m)) continue;
       // Beyond the ends, one weight still knows more than the rates of its neighbour.
       const bool inside = m > lines.begin()->first && m < lines.rbegin()->first;
-      inside ? add_bend(m, list, lines, curve) : fit_point(m, list, stage, curve);
+      if (inside) {
+        add_bend(m, list, lines, curve);
+      } else {
+        fit_point(m, list, stage, curve);
+      }
     }
     sort_points(curve);
     fit_factors(matmuls, stage, curve);

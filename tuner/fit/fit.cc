@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "profiles/cost_model.h"
 #include "tuner/fit/curves.h"
 #include "tuner/fit/held_out.h"
 
@@ -217,6 +218,31 @@ DeviceProfile fit(const DeviceFacts& facts, const std::vector<Sample>& samples) 
   refuse_if_incomplete(facts, profile, not_supported);
   if (facts.emulated) call_simulated(profile);
   return profile;
+}
+
+std::vector<HeldOutSlowdown> held_out_slowdowns(const std::string& device, const std::vector<Sample>& samples) {
+  std::vector<const Sample*> trusted;
+  for (const Sample& s : samples) trusted.push_back(&s);
+  const auto ops = medians(trusted, SampleKind::kOp, &Sample::device_ns);
+  const auto contention = medians(trusted, SampleKind::kContention, &Sample::device_ns);
+  const auto bandwidth = medians(trusted, SampleKind::kBandwidth, &Sample::value);
+  std::vector<HeldOutSlowdown> result;
+  for (const auto& [key, together] : contention) {
+    const auto& [subject, with] = key;
+    const auto loop = contention.find({subject, ""});
+    const auto op = ops.find({subject, ""});
+    if (with.empty() || (loop == contention.end() && op == ops.end())) continue;
+    auto others = contention;
+    others.erase(key);
+    DeviceProfile profile;
+    profile.device = device;
+    profile.slowdowns = fit_slowdowns(ops, others, bandwidth);
+    const Phase phase = parse_op_desc(subject).m == 1 ? Phase::kDecode : Phase::kPrefill;
+    const double alone = loop != contention.end() ? loop->second.median : op->second.median;
+    result.push_back({with, subject, std::max(1.0, together.median / alone),
+                      CostModel({profile}).slowdown(device, split_ids(with), phase)});
+  }
+  return result;
 }
 
 }  // namespace hetero

@@ -40,8 +40,8 @@ OpTrees fit_trees(const Timings& timings, CostFamily family, const DeviceProfile
   const CostModel curves({without_trees});
   std::vector<TreeRow> rows;
   for (const OpTiming& t : timings) {
-    const double base = family == CostFamily::kTrees ? work_of(t.op, profile.stage)
-                                                     : curves.op(profile.device, t.op).median_ns;
+    const double base =
+        family == CostFamily::kTrees ? work_of(t.op, profile.stage) : curves.op(profile.device, t.op).median_ns;
     if (base > 0) rows.push_back({features_of(staged(t.op, profile.stage)), std::log2(t.ns.median / base)});
   }
   if (rows.empty()) return result;

@@ -224,6 +224,18 @@ class SubjectList {
     return canonical_text(*best);
   }
 
+  // Another matmul of the same step: whether the slow-down of one speaks for others. Empty: none is long enough.
+  std::string runner_up(const std::string& heaviest) const {
+    const OpDesc first = parse_op_desc(heaviest);
+    std::optional<OpDesc> best;
+    for (const OpUse& use : layer_matmuls(first.m)) {
+      const bool same = use.op.n == first.n && use.op.k == first.k;
+      if (same || (is_decode(first.m) && streamed_bytes(use.op) < kShortWeightBytes)) continue;
+      if (!best || streamed_bytes(use.op) > streamed_bytes(*best)) best = use.op;
+    }
+    return best ? canonical_text(*best) : "";
+  }
+
   void contend(const DeviceFacts& device, const std::vector<const DeviceFacts*>& others) {
     std::vector<std::string> ids;
     int on_callers_thread = device.submit_mode == SubmitMode::kOnCallersThread ? 1 : 0;
@@ -239,7 +251,10 @@ class SubjectList {
       const bool all_can = std::none_of(others.begin(), others.end(),
                                         [&](const DeviceFacts* other) { return heaviest(*other, phase).empty(); });
       const std::string op = heaviest(device, phase);
-      if (all_can && !op.empty()) add(SampleKind::kContention, device, op, 0.85, with);
+      if (!all_can || op.empty()) continue;
+      add(SampleKind::kContention, device, op, 0.85, with);
+      const std::string second = runner_up(op);
+      if (!second.empty()) add(SampleKind::kContention, device, second, 0.3, with);
     }
     add(SampleKind::kBandwidth, device, "stream", 0.5, with);
   }

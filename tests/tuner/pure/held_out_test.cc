@@ -11,9 +11,10 @@
 namespace hetero {
 namespace {
 
-constexpr std::int64_t kWeights[][2] = {{256, 256},  {512, 256},  {768, 256}, {1024, 256}, {2048, 256},  {1536, 256}, {256, 512},
-                                        {512, 512},  {1024, 512}, {256, 1024}, {512, 1024}, {256, 2048}, {512, 2048},
-                                        {1536, 512}, {2048, 512}, {384, 768},  {384, 1536}, {512, 1536}, {768, 1536}};
+constexpr std::int64_t kWeights[][2] = {{256, 256},  {512, 256},  {768, 256},  {1024, 256}, {2048, 256},
+                                        {1536, 256}, {256, 512},  {512, 512},  {1024, 512}, {256, 1024},
+                                        {512, 1024}, {256, 2048}, {512, 2048}, {1536, 512}, {2048, 512},
+                                        {384, 768},  {384, 1536}, {512, 1536}, {768, 1536}};
 
 // `time` of a matmul of m rows on a weight n x k.
 template <typename Time>
@@ -22,7 +23,8 @@ std::vector<OpTiming> matmuls(const Time& time, const std::vector<std::int64_t>&
   for (const std::int64_t m : rows) {
     for (const auto& weight : kWeights) {
       const OpDesc op{.kind = OpKind::kMatmul, .m = m, .n = weight[0], .k = weight[1], .w = DType::kQ4_0};
-      timings.push_back({op, {time(static_cast<double>(m), static_cast<double>(op.n), static_cast<double>(op.k)), 0, 7}});
+      timings.push_back(
+          {op, {time(static_cast<double>(m), static_cast<double>(op.n), static_cast<double>(op.k)), 0, 7}});
     }
   }
   return timings;
