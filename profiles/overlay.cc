@@ -17,7 +17,8 @@ constexpr std::array<const char*, 4> kNames = {"device", "w", "kind", "with"};
 
 const char* name_key(const Json& list) {
   for (const char* key : kNames) {
-    const bool all = std::all_of(list.begin(), list.end(), [&](const Json& e) { return e.is_object() && e.contains(key); });
+    const bool all =
+        std::all_of(list.begin(), list.end(), [&](const Json& e) { return e.is_object() && e.contains(key); });
     if (!list.empty() && all) return key;
   }
   return nullptr;

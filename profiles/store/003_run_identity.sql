@@ -14,3 +14,7 @@ CREATE TABLE run_stage (
 CREATE INDEX run_stage_by_run ON run_stage (run_id);
 
 CREATE TRIGGER run_stage_is_final BEFORE UPDATE ON run_stage BEGIN SELECT RAISE(ABORT, 'append only'); END;
+
+-- Counting by status looks at every row: from the index alone (0.3 s for a million samples without).
+DROP INDEX sample_by_run;
+CREATE INDEX sample_by_run ON sample (run_id, status);

@@ -38,7 +38,8 @@ std::string gathered(const Child& child) { return "gathered_" + std::string(chil
 void make_gathering_tables(const Connection& db) {
   db.execute("CREATE TEMP TABLE gathered_run (key TEXT PRIMARY KEY, " + std::string(kRunColumns) + ") WITHOUT ROWID");
   db.execute("CREATE TEMP TABLE gathered_end (key TEXT PRIMARY KEY, outcome TEXT) WITHOUT ROWID");
-  db.execute("CREATE TEMP TABLE gathered_shape (model_fingerprint, name, document, UNIQUE (model_fingerprint, document))");
+  db.execute(
+      "CREATE TEMP TABLE gathered_shape (model_fingerprint, name, document, UNIQUE (model_fingerprint, document))");
   for (const Child& child : kChildren) {
     db.execute("CREATE TEMP TABLE " + gathered(child) + " (key TEXT, " + child.columns + ", occurrence INTEGER)");
   }
@@ -54,8 +55,7 @@ void gather(const Connection& db) {
   db.execute(
       "INSERT INTO gathered_end SELECT key, max(outcome) FROM source.run_end JOIN source_key ON id = run_id "
       "WHERE 1 GROUP BY key ON CONFLICT (key) DO UPDATE SET outcome = max(outcome, excluded.outcome)");
-  db.execute(
-      "INSERT OR IGNORE INTO gathered_shape SELECT model_fingerprint, name, document FROM source.shape");
+  db.execute("INSERT OR IGNORE INTO gathered_shape SELECT model_fingerprint, name, document FROM source.shape");
   for (const Child& child : kChildren) {
     db.execute("INSERT INTO " + gathered(child) + " SELECT key, " + child.columns +
                ", row_number() OVER (PARTITION BY key, " + child.columns + ") FROM source." + child.name +
@@ -70,7 +70,8 @@ void write_union(const Connection& db) {
   db.execute("CREATE TEMP TABLE target AS SELECT id, " + std::string(kRunKey) + " AS key FROM main.run");
   db.execute("CREATE INDEX temp.target_by_key ON target (key, id)");
   db.execute(
-      "INSERT INTO main.run_end (run_id, outcome) SELECT id, outcome FROM gathered_end JOIN target USING (key) ORDER BY "
+      "INSERT INTO main.run_end (run_id, outcome) SELECT id, outcome FROM gathered_end JOIN target USING (key) ORDER "
+      "BY "
       "id");
   db.execute(
       "INSERT INTO main.shape (model_fingerprint, name, document) SELECT model_fingerprint, name, document FROM "
@@ -78,7 +79,8 @@ void write_union(const Connection& db) {
   for (const Child& child : kChildren) {
     const std::string columns = child.columns;
     db.execute("INSERT INTO main." + std::string(child.name) + " (run_id, " + columns + ") SELECT id, " + columns +
-               " FROM (SELECT DISTINCT * FROM " + gathered(child) + ") JOIN target USING (key) ORDER BY id, " + columns);
+               " FROM (SELECT DISTINCT * FROM " + gathered(child) + ") JOIN target USING (key) ORDER BY id, " +
+               columns);
   }
 }
 
@@ -117,10 +119,12 @@ constexpr const char* kStale =
     "exact_fingerprint, max(run_id) AS last FROM (SELECT run_id, device, exact_fingerprint FROM sample UNION SELECT "
     "run_id, device, exact_fingerprint FROM profile) JOIN run ON run.id = run_id GROUP BY host, device, "
     "exact_fingerprint)) WHERE place = 1;"
-    "CREATE TEMP TABLE stale_sample AS SELECT sample.id FROM sample JOIN run ON run.id = run_id WHERE NOT EXISTS (SELECT "
+    "CREATE TEMP TABLE stale_sample AS SELECT sample.id FROM sample JOIN run ON run.id = run_id WHERE NOT EXISTS "
+    "(SELECT "
     "1 FROM latest WHERE latest.host = run.host AND latest.device = sample.device AND latest.exact_fingerprint = "
     "sample.exact_fingerprint);"
-    "CREATE TEMP TABLE stale_profile AS SELECT profile.id FROM profile JOIN run ON run.id = run_id WHERE profile.id NOT "
+    "CREATE TEMP TABLE stale_profile AS SELECT profile.id FROM profile JOIN run ON run.id = run_id WHERE profile.id "
+    "NOT "
     "IN (SELECT id FROM current_profile) OR NOT EXISTS (SELECT 1 FROM latest WHERE latest.host = run.host AND "
     "latest.device = profile.device AND latest.exact_fingerprint = profile.exact_fingerprint);"
     "CREATE TEMP TABLE stale_plan AS SELECT id FROM plan WHERE id NOT IN (SELECT id FROM current_plan);"
@@ -168,7 +172,8 @@ MergeCounts merge_databases(const std::vector<std::string>& inputs, const std::s
   std::filesystem::rename(partial, output, error);
   if (error) {
     remove_with_logs(partial);
-    throw environment_error("'" + output + "' cannot be written (" + error.message() + ")", "name another file with -o");
+    throw environment_error("'" + output + "' cannot be written (" + error.message() + ")",
+                            "name another file with -o");
   }
   return counts;
 }

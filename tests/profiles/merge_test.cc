@@ -48,7 +48,8 @@ std::string dump(const std::string& path) {
     *static_cast<std::string*>(out) += "\n";
     return 0;
   };
-  for (const std::string table : {"run", "run_end", "run_stage", "sample", "profile", "plan", "kernel_choice", "shape"}) {
+  for (const std::string table :
+       {"run", "run_end", "run_stage", "sample", "profile", "plan", "kernel_choice", "shape"}) {
     text += table + "\n";
     EXPECT_EQ(sqlite3_exec(db, ("SELECT * FROM " + table + " ORDER BY 1").c_str(), add, &text, nullptr), SQLITE_OK);
   }

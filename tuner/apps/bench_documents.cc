@@ -180,11 +180,10 @@ void register_store_benchmarks() {
                                     {"a run", samples_of_a_run},
                                     {"list of runs", list_of_runs},
                                     {"counts by status", counts_by_status}}) {
-    benchmark::RegisterBenchmark(("store/million samples/" + std::string(name)).c_str(),
-                                 [database, query = query](benchmark::State& state) {
-                                   query_million(state, database, query);
-                                 })
-        ->Unit(benchmark::kMillisecond);
+    benchmark::RegisterBenchmark(("store/million samples/" + std::string(name)).c_str(), [database, query = query](
+                                                                                             benchmark::State& state) {
+      query_million(state, database, query);
+    })->Unit(benchmark::kMillisecond);
   }
 }
 

@@ -72,8 +72,9 @@ void read_plans(const std::vector<Sample>& samples, Quality& quality) {
     if (s.kind != SampleKind::kGate || prediction == s.params.end() || !s.subject.ends_with(kPlan)) continue;
     const std::string bucket = s.subject.substr(0, s.subject.size() - kPlan.size());
     if (predicted.emplace(bucket, static_cast<double>(prediction->second)).second) measured.push_back({bucket, {}});
-    std::find_if(measured.begin(), measured.end(), [&](const auto& m) { return m.first == bucket; })
-        ->second.push_back(s.device_ns);
+    std::find_if(measured.begin(), measured.end(), [&](const auto& m) {
+      return m.first == bucket;
+    })->second.push_back(s.device_ns);
   }
   for (auto& [bucket, ns] : measured) {
     quality.plans.push_back({bucket, predicted.at(bucket), median_and_mad(std::move(ns)).median});
@@ -145,7 +146,8 @@ Quality quality_of(const Store& store) {
 
 void print_quality(const Quality& quality) {
   std::printf("run %lld, %s, %s, %lld samples\n%s\n\n", static_cast<long long>(quality.run.id),
-              quality.run.info.started_utc.c_str(), quality.run.outcome.empty() ? "unfinished" : quality.run.outcome.c_str(),
+              quality.run.info.started_utc.c_str(),
+              quality.run.outcome.empty() ? "unfinished" : quality.run.outcome.c_str(),
               static_cast<long long>(quality.run.samples), shortened(quality.run.info.command, 100).c_str());
   if (!quality.held_out.empty()) print_held_out(quality);
 
@@ -224,10 +226,8 @@ void print_quality_json(const Quality& quality) {
   }
   document["plans"] = Json::array();
   for (const Quality::Predicted& p : quality.plans) {
-    document["plans"].push_back({{"bucket", p.bucket},
-                                 {"predicted_ns", p.predicted_ns},
-                                 {"measured_ns", p.measured_ns},
-                                 {"error", p.error()}});
+    document["plans"].push_back(
+        {{"bucket", p.bucket}, {"predicted_ns", p.predicted_ns}, {"measured_ns", p.measured_ns}, {"error", p.error()}});
   }
   document["stages"] = Json::array();
   for (const StageTime& s : quality.stages) {

@@ -46,7 +46,7 @@ struct Quality {
 // Throws input_error where no run has samples.
 Quality quality_of(const Store& store);
 
-void print_quality(const Quality& quality);      // at most 100 columns
+void print_quality(const Quality& quality);  // at most 100 columns
 void print_quality_json(const Quality& quality);
 
 }  // namespace hetero
