@@ -17,6 +17,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/rng.h"
 
 namespace hetero {
 namespace {
@@ -462,6 +463,50 @@ TEST_F(StoreTest, KillInTheMiddleOfInserts) {
     EXPECT_GE(last.samples, (10 + attempt * 7) * kBatch) << "what was committed is there";
     EXPECT_EQ(last.samples % kBatch, 0) << "and nothing by halves";
     EXPECT_EQ(last.outcome, "");
+  }
+}
+
+// Hundreds of times, at random: also while the file is made, while a document is put and while a run ends.
+TEST_F(StoreTest, KillAtAnyMoment) {
+  constexpr int kAttempts = 300;
+  constexpr int kAttemptsPerFile = 20;
+  constexpr std::uint64_t kMostMicroseconds = 12000;
+  Rng rng(2026);
+  const DeviceProfile profile = system_profile_from_json(*shipped_system_profile("test-npu")).devices[0];
+  std::int64_t committed = 0;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (attempt % kAttemptsPerFile == 0) {
+      path_ = (folder_ / ("p" + std::to_string(attempt) + ".db")).string();
+      committed = 0;
+    }
+    int pipe_ends[2];
+    ASSERT_EQ(pipe(pipe_ends), 0);
+    const pid_t child = in_child([&] {
+      const auto store = Store::open(path_, StoreAccess::kReadWrite);
+      for (;;) {
+        const RunId run = store->begin_run({});
+        for (int round = 0; round < 3; ++round) {
+          insert_batch(*store, run, round);
+          if (write(pipe_ends[1], "x", 1) != 1) return 1;
+        }
+        store->put_profile(run, profile);
+        store->end_run(run, "done");
+      }
+    });
+    close(pipe_ends[1]);
+    usleep(static_cast<useconds_t>(rng.below(kMostMicroseconds)));
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    char batch = 0;
+    while (read(pipe_ends[0], &batch, 1) == 1) committed += kBatch;
+    close(pipe_ends[0]);
+    const auto store = Store::open(path_, StoreAccess::kReadWrite);
+    ASSERT_EQ(sql(path_, "PRAGMA integrity_check"), "ok") << "attempt " << attempt;
+    const std::int64_t there = store->sample_count();
+    ASSERT_GE(there, committed) << "what was committed is there; attempt " << attempt;
+    ASSERT_EQ(there % kBatch, 0) << "and nothing by halves; attempt " << attempt;
+    committed = there;  // a batch may have been committed and not told
+    for (const Store::ProfileRow& row : store->profiles()) ASSERT_EQ(row.profile, profile);
   }
 }
 

@@ -28,9 +28,9 @@ constexpr std::int64_t kTypicalPrefill = 256;
 // Between the buckets, on the heaviest and the lightest weight of a layer: where a roofline bends, and in which steps
 // rows cost (tuner/fit/curves.h). Two below the smallest bucket and two that a stage of 16 or 32 rounds up.
 constexpr std::int64_t kProbeRows[] = {4, 16, 33, 48};
-constexpr double kProbeWeight = 0.2;
+constexpr double kProbeWeight = 0.04;  // below everything that the buckets need
 // The other ops cost next to nothing to time, so their curves get a size between each two buckets.
-constexpr double kSmallProbeWeight = 0.1;
+constexpr double kSmallProbeWeight = 0.03;
 
 struct OpUse {
   OpDesc op;
