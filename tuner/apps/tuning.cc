@@ -110,9 +110,9 @@ bool Tuning::search_kernels() {
     KernelSearchOptions options;
     options.seconds = std::max(1.0, (all_seconds - spent) / static_cast<double>(searches.size() - i));
     KernelSearch search(task.op, device, *task.variant, options);
-    search.progress = [&](double, const std::string& now, double) {
+    search.progress = [&, what = task.variant->id + " on " + device + ": "](double, const std::string& now, double) {
       const double seconds = to_ns(timeline_.now()) / 1e9;
-      progress.update(seconds / all_seconds, task.variant->id + " on " + device + ": " + now, all_seconds - seconds);
+      progress.update(seconds / all_seconds, what + now, all_seconds - seconds);
     };
     search.run();
     const std::optional<KernelChoice> choice = decide(search, task.op, *task.variant, family);
