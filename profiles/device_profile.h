@@ -77,7 +77,8 @@ struct OpTrees {
   friend bool operator==(const OpTrees&, const OpTrees&) = default;
 };
 
-// How well an op's time is predicted where it was not measured: absolute relative errors over shapes held out.
+// How well an op's time is predicted where it was not measured: absolute relative errors over shapes held out. `mean`
+// is that of |ln(predicted / measured)|: three times too much is as bad as three times too little.
 struct HeldOutError {
   CostFamily family = CostFamily::kCurves;
   double median = 0, p95 = 0, mean = 0;

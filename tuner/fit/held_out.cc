@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 #include <utility>
 
 #include "base/error.h"
@@ -68,9 +67,15 @@ double quantile(const std::vector<double>& sorted, double part) {
   return sorted[low] + (place - static_cast<double>(low)) * (sorted[high] - sorted[low]);
 }
 
-HeldOutError summary(CostFamily family, std::vector<double> errors) {
+// `ratios`: predicted over measured.
+HeldOutError summary(CostFamily family, const std::vector<double>& ratios) {
+  std::vector<double> errors;
+  double mean = 0;
+  for (const double ratio : ratios) {
+    errors.push_back(std::abs(ratio - 1));
+    mean += std::abs(std::log(ratio)) / static_cast<double>(ratios.size());
+  }
   std::sort(errors.begin(), errors.end());
-  const double mean = std::accumulate(errors.begin(), errors.end(), 0.0) / static_cast<double>(errors.size());
   return {family, quantile(errors, 0.5), quantile(errors, 0.95), mean};
 }
 
@@ -78,7 +83,7 @@ std::vector<HeldOutError> cross_validate(const Timings& timings, const DevicePro
   constexpr CostFamily kFamilies[] = {CostFamily::kCurves, CostFamily::kTrees, CostFamily::kCurveTrees};
   if (timings.size() < kFewestShapes) return {};
   const auto held_out = static_cast<std::size_t>(std::ceil(kHeldOutPart * static_cast<double>(timings.size())));
-  std::map<CostFamily, std::vector<double>> errors;
+  std::map<CostFamily, std::vector<double>> ratios;
   Rng rng(kSeed);
   Timings order = timings;
   for (int repetition = 0; repetition < kRepetitions; ++repetition) {
@@ -88,12 +93,12 @@ std::vector<HeldOutError> cross_validate(const Timings& timings, const DevicePro
       const CostModel costs({profile_of(family, rest, like)});
       for (std::size_t i = 0; i < held_out; ++i) {
         const double predicted = costs.op(like.device, order[i].op).median_ns;
-        errors[family].push_back(std::abs(predicted / order[i].ns.median - 1));
+        ratios[family].push_back(std::max(predicted, 1.0) / order[i].ns.median);
       }
     }
   }
   std::vector<HeldOutError> result;
-  for (const CostFamily family : kFamilies) result.push_back(summary(family, std::move(errors[family])));
+  for (const CostFamily family : kFamilies) result.push_back(summary(family, ratios[family]));
   return result;
 }
 
