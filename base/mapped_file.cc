@@ -30,8 +30,7 @@ Mappings& mappings() {
 std::uintptr_t address(const std::byte* data) { return reinterpret_cast<std::uintptr_t>(data); }
 
 [[noreturn]] void fail(const char* verb, const std::string& path, int reason) {
-  throw environment_error("cannot " + std::string(verb) + " " + path + ": " + std::strerror(reason),
-                          "check the path");
+  throw environment_error("cannot " + std::string(verb) + " " + path + ": " + std::strerror(reason), "check the path");
 }
 
 }  // namespace

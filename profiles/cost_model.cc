@@ -42,19 +42,20 @@ Term between(const Term& low, const Term& high, double t) {
   return mixed;
 }
 
-// Time of `weights` elements at m rows: linear between points, in proportion to m beyond the last, flat before the
-// first.
-Term matmul_line(const MatmulCurve& curve, std::int64_t m, double weights) {
-  const auto at = [&](const MatmulPoint& p) { return term(p.fixed_ns) + term(p.ns_per_weight) * weights; };
-  const auto above =
-      std::find_if(curve.points.begin(), curve.points.end(), [m](const MatmulPoint& p) { return p.m >= m; });
-  if (above == curve.points.end()) {
-    const MatmulPoint& last = curve.points.back();
-    Term grown = at(last) * (static_cast<double>(m) / static_cast<double>(last.m));
-    grown.provenance = weaker(grown.provenance, Provenance::kInterpolated);
-    return grown;
-  }
-  if (above->m == m || above == curve.points.begin()) return at(*above);
+enum class BelowFirst : std::uint8_t { kFlat, kInProportion };
+
+// Time of `units` (matmul: weights) at m rows: linear between points, in proportion to m beyond the last.
+Term time_at(const std::vector<MatmulPoint>& points, std::int64_t m, double units, BelowFirst below_first) {
+  const auto at = [&](const MatmulPoint& p) { return term(p.fixed_ns) + term(p.ns_per_weight) * units; };
+  const auto in_proportion = [&](const MatmulPoint& p) {
+    Term scaled = at(p) * (static_cast<double>(m) / static_cast<double>(p.m));
+    scaled.provenance = weaker(scaled.provenance, Provenance::kInterpolated);
+    return scaled;
+  };
+  const auto above = std::find_if(points.begin(), points.end(), [m](const MatmulPoint& p) { return p.m >= m; });
+  if (above == points.end()) return in_proportion(points.back());
+  if (above->m == m) return at(*above);
+  if (above == points.begin()) return below_first == BelowFirst::kFlat ? at(*above) : in_proportion(*above);
   const MatmulPoint& below = *std::prev(above);
   return between(at(below), at(*above), static_cast<double>(m - below.m) / static_cast<double>(above->m - below.m));
 }
@@ -74,23 +75,68 @@ Term shape_factor(const MatmulCurve& curve, std::int64_t m, std::int64_t n, std:
                  static_cast<double>(m - below->m) / static_cast<double>(above->m - below->m));
 }
 
-// Units of work of an op that is no matmul, with its dimensions rounded to stages. Attention: multiply-adds of q.k^T
-// and of the product with v over the causal triangle; row i of m sees context - m + 1 + i cache rows.
+bool contains(const std::vector<std::string>& sorted, const std::string& value) {
+  return std::binary_search(sorted.begin(), sorted.end(), value);
+}
+
+// Throws input_error where the profile has no curve for the op.
+Term curve_time(const DeviceProfile& p, const OpDesc& op, std::int64_t of_n) {
+  if (op.kind == OpKind::kMatmul) {
+    for (const MatmulCurve& curve : p.matmul) {
+      if (curve.w != op.w || curve.points.empty()) continue;
+      const std::int64_t m = round_up(op.m, p.stage);
+      const double weights =
+          static_cast<double>(round_up(op.n, p.stage)) * static_cast<double>(round_up(op.k, p.stage));
+      const Term line = time_at(curve.points, m, weights, BelowFirst::kFlat);
+      const Term factor = shape_factor(curve, m, of_n > 0 ? of_n : op.n, op.k);
+      return {line.value * factor.value, line.spread * factor.value + line.value * factor.spread,
+              weaker(line.provenance, factor.provenance)};
+    }
+    throw input_error(
+        "the profile of '" + p.device + "' has no matmul with " + std::string(info(op.w).name) + " weights",
+        "measure the device with this model: hetero-tune run");
+  }
+  for (const OpCurve& curve : p.ops) {
+    if (curve.kind != op.kind) continue;
+    const double work = work_of(op, p.stage);
+    if (curve.points.empty()) return term(curve.fixed_ns) + term(curve.ns_per_unit) * work;
+    const std::int64_t m = round_up(op.m, p.stage);
+    return time_at(curve.points, m, work / static_cast<double>(m), BelowFirst::kInProportion);
+  }
+  throw input_error("the profile of '" + p.device + "' has no " + std::string(name_of(op.kind)),
+                    "measure the device with this model: hetero-tune run");
+}
+
+const OpTrees* trees_for(const DeviceProfile& profile, const OpDesc& op) {
+  for (const OpTrees& trees : profile.trees) {
+    if (trees.kind == op.kind && (op.kind != OpKind::kMatmul || trees.w == op.w)) return &trees;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+OpDesc staged(OpDesc op, std::int64_t stage) {
+  op.m = round_up(op.m, stage);
+  op.n = round_up(op.n, stage);
+  op.k = round_up(op.k, stage);
+  op.context = round_up(op.context, stage);
+  return op;
+}
+
 double work_of(const OpDesc& op, std::int64_t stage) {
   const std::int64_t m = round_up(op.m, stage);
-  if (op.kind != OpKind::kAttention) return static_cast<double>(m) * static_cast<double>(round_up(op.n, stage));
-  // A context that is not fixed is that of a prompt's first chunk: its own rows.
+  if (op.kind != OpKind::kAttention) {
+    const double elements = static_cast<double>(m) * static_cast<double>(round_up(op.n, stage));
+    return op.kind == OpKind::kMatmul ? elements * static_cast<double>(round_up(op.k, stage)) : elements;
+  }
+  // Row i of m sees context - m + 1 + i cache rows. A context that is not fixed is that of a prompt's first chunk: its
+  // own rows.
   const std::int64_t context = std::max(round_up(op.context == 0 ? op.m : op.context, stage), m);
   const double rows = static_cast<double>(m);
   const double pairs = rows * static_cast<double>(context) - rows * (rows - 1) / 2;
   return 2.0 * static_cast<double>(op.heads * op.head_dim) * pairs;
 }
-
-bool contains(const std::vector<std::string>& sorted, const std::string& value) {
-  return std::binary_search(sorted.begin(), sorted.end(), value);
-}
-
-}  // namespace
 
 Estimate& Estimate::operator+=(const Estimate& other) {
   *this = estimate(Term{median_ns, spread_ns, provenance} + Term{other.median_ns, other.spread_ns, other.provenance});
@@ -112,25 +158,13 @@ const DeviceProfile& CostModel::profile(const std::string& device) const {
 
 Estimate CostModel::op(const std::string& device, const OpDesc& op, std::int64_t of_n) const {
   const DeviceProfile& p = profile(device);
-  if (op.kind == OpKind::kMatmul) {
-    for (const MatmulCurve& curve : p.matmul) {
-      if (curve.w != op.w || curve.points.empty()) continue;
-      const std::int64_t m = round_up(op.m, p.stage);
-      const double weights =
-          static_cast<double>(round_up(op.n, p.stage)) * static_cast<double>(round_up(op.k, p.stage));
-      const Term line = matmul_line(curve, m, weights);
-      const Term factor = shape_factor(curve, m, of_n > 0 ? of_n : op.n, op.k);
-      return {line.value * factor.value, line.spread * factor.value + line.value * factor.spread,
-              weaker(line.provenance, factor.provenance)};
-    }
-    throw input_error("the profile of '" + device + "' has no matmul with " + std::string(info(op.w).name) + " weights",
-                      "measure the device with this model: hetero-tune run");
-  }
-  for (const OpCurve& curve : p.ops) {
-    if (curve.kind == op.kind) return estimate(term(curve.fixed_ns) + term(curve.ns_per_unit) * work_of(op, p.stage));
-  }
-  throw input_error("the profile of '" + device + "' has no " + std::string(name_of(op.kind)),
-                    "measure the device with this model: hetero-tune run");
+  const OpTrees* const trees = trees_for(p, op);
+  if (trees == nullptr) return estimate(curve_time(p, op, of_n));
+  const Term base = trees->family == CostFamily::kTrees ? Term{work_of(op, p.stage), 0, Provenance::kMeasured}
+                                                        : curve_time(p, op, of_n);
+  const Term scale = term(trees->scale) * std::exp2(sum_of_leaves(trees->trees, features_of(staged(op, p.stage))));
+  return {base.value * scale.value, base.spread * scale.value + base.value * scale.spread,
+          weaker(base.provenance, scale.provenance)};
 }
 
 Estimate CostModel::launch(const std::string& device) const { return estimate(term(profile(device).launch_ns)); }

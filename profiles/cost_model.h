@@ -18,6 +18,12 @@ struct Estimate {
   Estimate& operator+=(const Estimate& other);
 };
 
+// Units of work of an op with its dimensions rounded up to stages: multiply-adds of a matmul and of attention's two
+// products (causal), output elements of the others.
+double work_of(const OpDesc& op, std::int64_t stage = 1);
+// The op with its dimensions rounded up.
+OpDesc staged(OpDesc op, std::int64_t stage);
+
 class CostModel {
  public:
   explicit CostModel(std::vector<DeviceProfile> profiles);

@@ -15,6 +15,9 @@ constexpr std::int64_t kLargest = std::int64_t{1} << 40;
 constexpr NameTable<Provenance, 6> kProvenances = {
     "provenance", {"measured", "interpolated", "published", "derived", "assumed", "simulated"}};
 
+constexpr NameTable<CostFamily, 3> kFamilies = {"cost family", {"curves", "trees", "curves+trees"}};
+constexpr std::int64_t kMostNodes = 1 << 16;
+
 using Json = nlohmann::ordered_json;
 
 // ---- writing
@@ -32,18 +35,55 @@ Json figures_json(const std::map<std::string, Figure>& figures) {
   return object;
 }
 
-Json curve_json(const MatmulCurve& curve) {
+Json points_json(const std::vector<MatmulPoint>& list) {
   Json points = Json::array();
-  for (const MatmulPoint& point : curve.points) {
+  for (const MatmulPoint& point : list) {
     points.push_back({{"m", point.m},
                       {"fixed_ns", figure_json(point.fixed_ns)},
                       {"ns_per_weight", figure_json(point.ns_per_weight)}});
   }
+  return points;
+}
+
+Json curve_json(const MatmulCurve& curve) {
   Json factors = Json::array();
   for (const ShapeFactor& entry : curve.shape_factors) {
     factors.push_back({{"m", entry.m}, {"n", entry.n}, {"k", entry.k}, {"factor", figure_json(entry.factor)}});
   }
-  return {{"w", info(curve.w).name}, {"points", std::move(points)}, {"shape_factors", std::move(factors)}};
+  return {{"w", info(curve.w).name}, {"points", points_json(curve.points)}, {"shape_factors", std::move(factors)}};
+}
+
+// A leaf is a number, a fork [feature, threshold, left, right].
+Json trees_json(const OpTrees& op) {
+  Json trees = Json::array();
+  for (const RegressionTree& tree : op.trees) {
+    Json nodes = Json::array();
+    for (const TreeNode& node : tree) {
+      if (node.feature < 0) {
+        nodes.push_back(node.value);
+      } else {
+        nodes.push_back({node.feature, node.threshold, node.left, node.right});
+      }
+    }
+    trees.push_back(std::move(nodes));
+  }
+  return {{"kind", name_of(op.kind)},
+          {"w", info(op.w).name},
+          {"family", name_of(op.family)},
+          {"scale", figure_json(op.scale)},
+          {"trees", std::move(trees)}};
+}
+
+Json held_out_json(const HeldOut& op) {
+  Json errors = Json::array();
+  for (const HeldOutError& e : op.errors) {
+    errors.push_back({{"family", name_of(e.family)}, {"median", e.median}, {"p95", e.p95}, {"mean", e.mean}});
+  }
+  return {{"kind", name_of(op.kind)},
+          {"w", info(op.w).name},
+          {"shapes", op.shapes},
+          {"kept", name_of(op.kept)},
+          {"errors", std::move(errors)}};
 }
 
 Json device_json(const DeviceProfile& device) {
@@ -60,7 +100,12 @@ Json device_json(const DeviceProfile& device) {
     json["ops"].push_back({{"kind", name_of(op.kind)},
                            {"fixed_ns", figure_json(op.fixed_ns)},
                            {"ns_per_unit", figure_json(op.ns_per_unit)}});
+    if (!op.points.empty()) json["ops"].back()["points"] = points_json(op.points);
   }
+  if (!device.trees.empty()) json["trees"] = Json::array();
+  for (const OpTrees& op : device.trees) json["trees"].push_back(trees_json(op));
+  if (!device.held_out.empty()) json["held_out"] = Json::array();
+  for (const HeldOut& op : device.held_out) json["held_out"].push_back(held_out_json(op));
   json["launch_ns"] = figure_json(device.launch_ns);
   json["join_ns"] = figures_json(device.join_ns);
   json["bandwidth_gbps"] = figure_json(device.bandwidth_gbps);
@@ -104,21 +149,30 @@ std::map<std::string, Figure> read_figures(const JsonNode& parent, const char* k
   return figures;
 }
 
-MatmulCurve read_curve(const JsonNode& node) {
-  MatmulCurve curve;
-  const JsonNode w = node.at("w");
-  const std::string type = w.text();
+DType read_format(const JsonNode& node) {
+  const std::string type = node.text();
   const std::optional<DType> known = dtype_from_name(type);
-  if (!known) w.fail("'" + type.substr(0, 80) + "' is not a weight format");
-  curve.w = *known;
-  for (const JsonNode& entry : node.at("points").items()) {
+  if (!known) node.fail("'" + type.substr(0, 80) + "' is not a weight format");
+  return *known;
+}
+
+std::vector<MatmulPoint> read_points(const std::vector<JsonNode>& entries) {
+  std::vector<MatmulPoint> points;
+  for (const JsonNode& entry : entries) {
     MatmulPoint point;
     point.m = entry.at("m").integer(1, kLargest);
-    if (!curve.points.empty() && point.m <= curve.points.back().m) entry.fail("points must ascend in m");
+    if (!points.empty() && point.m <= points.back().m) entry.fail("points must ascend in m");
     point.fixed_ns = read_figure(entry.at("fixed_ns"));
     point.ns_per_weight = read_figure(entry.at("ns_per_weight"));
-    curve.points.push_back(std::move(point));
+    points.push_back(std::move(point));
   }
+  return points;
+}
+
+MatmulCurve read_curve(const JsonNode& node) {
+  MatmulCurve curve;
+  curve.w = read_format(node.at("w"));
+  curve.points = read_points(node.at("points").items());
   if (curve.points.empty()) node.fail("needs at least one point");
   for (const JsonNode& entry : node.items_or_none("shape_factors")) {
     curve.shape_factors.push_back({.m = entry.at("m").integer(1, kLargest),
@@ -129,20 +183,70 @@ MatmulCurve read_curve(const JsonNode& node) {
   return curve;
 }
 
+OpKind read_kind(const JsonNode& node) {
+  const std::string name = node.text();
+  for (const OpKind kind :
+       {OpKind::kMatmul, OpKind::kRmsNorm, OpKind::kRope, OpKind::kAttention, OpKind::kSwiGlu, OpKind::kAdd}) {
+    if (name_of(kind) == name) return kind;
+  }
+  node.fail("'" + name.substr(0, 80) + "' is not an operation");
+}
+
+CostFamily read_family(const JsonNode& node) { return kFamilies.parse(node.text()); }
+
 OpCurve read_op(const JsonNode& node) {
   OpCurve op;
-  const JsonNode kind = node.at("kind");
-  const std::string name = kind.text();
-  bool known = false;
-  for (const OpKind candidate :
-       {OpKind::kMatmul, OpKind::kRmsNorm, OpKind::kRope, OpKind::kAttention, OpKind::kSwiGlu, OpKind::kAdd}) {
-    if (name_of(candidate) != name) continue;
-    op.kind = candidate;
-    known = true;
-  }
-  if (!known) kind.fail("'" + name.substr(0, 80) + "' is not an operation");
+  op.kind = read_kind(node.at("kind"));
   op.fixed_ns = read_figure(node.at("fixed_ns"));
   op.ns_per_unit = read_figure(node.at("ns_per_unit"));
+  op.points = read_points(node.items_or_none("points"));
+  return op;
+}
+
+// Children come after their parent, so that no document makes an evaluation endless.
+RegressionTree read_tree(const JsonNode& node) {
+  RegressionTree tree;
+  const std::vector<JsonNode> entries = node.items();
+  const std::int64_t count = static_cast<std::int64_t>(entries.size());
+  if (count < 1 || count > kMostNodes) node.fail("a tree has 1 to 65536 nodes");
+  for (const JsonNode& entry : entries) {
+    TreeNode& made = tree.emplace_back();
+    if (!entry.is_list()) {
+      made.value = entry.number();
+      continue;
+    }
+    const std::vector<JsonNode> fork = entry.items();
+    if (fork.size() != 4) entry.fail("a fork is [feature, threshold, left, right]");
+    const std::int64_t self = static_cast<std::int64_t>(tree.size()) - 1;
+    made.feature = static_cast<int>(fork[0].integer(0, kOpFeatures - 1));
+    made.threshold = fork[1].number();
+    made.left = static_cast<int>(fork[2].integer(self + 1, count - 1));
+    made.right = static_cast<int>(fork[3].integer(self + 1, count - 1));
+  }
+  return tree;
+}
+
+OpTrees read_trees(const JsonNode& node) {
+  OpTrees op;
+  op.kind = read_kind(node.at("kind"));
+  op.w = read_format(node.at("w"));
+  op.family = read_family(node.at("family"));
+  if (op.family == CostFamily::kCurves) node.at("family").fail("curves have no trees");
+  op.scale = read_figure(node.at("scale"));
+  for (const JsonNode& tree : node.at("trees").items()) op.trees.push_back(read_tree(tree));
+  return op;
+}
+
+HeldOut read_held_out(const JsonNode& node) {
+  HeldOut op;
+  op.kind = read_kind(node.at("kind"));
+  op.w = read_format(node.at("w"));
+  op.shapes = static_cast<int>(node.at("shapes").integer(0, 1 << 30));
+  op.kept = read_family(node.at("kept"));
+  for (const JsonNode& e : node.items_or_none("errors")) {
+    op.errors.push_back(
+        {read_family(e.at("family")), e.at("median").number(), e.at("p95").number(), e.at("mean").number()});
+  }
   return op;
 }
 
@@ -168,6 +272,8 @@ DeviceProfile read_device(const JsonNode& node) {
   device.family_fingerprint = node.text_or("family_fingerprint", "");
   for (const JsonNode& curve : node.items_or_none("matmul")) device.matmul.push_back(read_curve(curve));
   for (const JsonNode& op : node.items_or_none("ops")) device.ops.push_back(read_op(op));
+  for (const JsonNode& op : node.items_or_none("trees")) device.trees.push_back(read_trees(op));
+  for (const JsonNode& op : node.items_or_none("held_out")) device.held_out.push_back(read_held_out(op));
   device.launch_ns = figure_or_none(node, "launch_ns");
   device.join_ns = read_figures(node, "join_ns");
   device.bandwidth_gbps = figure_or_none(node, "bandwidth_gbps");
@@ -191,6 +297,7 @@ DeviceProfile read_device(const JsonNode& node) {
 }  // namespace
 
 std::string_view name_of(Provenance provenance) { return kProvenances.name(provenance); }
+std::string_view name_of(CostFamily family) { return kFamilies.name(family); }
 
 std::string to_json(const SystemProfile& profile) {
   Json document = new_document(kSchema, 1);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/op_desc.h"
+#include "profiles/boosted_trees.h"
 
 namespace hetero {
 
@@ -47,12 +48,49 @@ struct MatmulCurve {
 };
 
 // Any other op: fixed_ns + work * ns_per_unit, where the unit is an element of the output (attention: a multiply-add of
-// the two products).
+// the two products). Where there are points, they say more and count instead: time at m rows = fixed_ns + (work of one
+// row) * ns_per_weight, between points and beyond the last as for a matmul, before the first in proportion to m.
 struct OpCurve {
   OpKind kind = OpKind::kRmsNorm;
   Figure fixed_ns;
   Figure ns_per_unit;
+  std::vector<MatmulPoint> points = {};  // ascending m; may be empty
   friend bool operator==(const OpCurve&, const OpCurve&) = default;
+};
+
+// Ways to predict the time of an op that was not measured. Two are compared on shapes held out, the better one is kept.
+enum class CostFamily : std::uint8_t {
+  kCurves,     // matmul and op curves: a piecewise roofline
+  kTrees,      // boosted trees over the time of a unit of work
+  kCurveTrees  // boosted trees over what the curves leave
+};
+std::string_view name_of(CostFamily family);  // "curves", "trees", "curves+trees"
+
+// Trees that stand in for a curve (kTrees: work * scale * 2^leaves) or correct it (kCurveTrees: curve * scale *
+// 2^leaves). The unit of work is a multiply-add of a matmul, else that of OpCurve.
+struct OpTrees {
+  OpKind kind = OpKind::kMatmul;
+  DType w = DType::kF32;  // matmul only
+  CostFamily family = CostFamily::kTrees;
+  Figure scale;
+  std::vector<RegressionTree> trees;
+  friend bool operator==(const OpTrees&, const OpTrees&) = default;
+};
+
+// How well an op's time is predicted where it was not measured: absolute relative errors over shapes held out. `mean`
+// is that of |ln(predicted / measured)|: three times too much is as bad as three times too little.
+struct HeldOutError {
+  CostFamily family = CostFamily::kCurves;
+  double median = 0, p95 = 0, mean = 0;
+  friend bool operator==(const HeldOutError&, const HeldOutError&) = default;
+};
+struct HeldOut {
+  OpKind kind = OpKind::kMatmul;
+  DType w = DType::kF32;  // matmul only
+  int shapes = 0;         // that were measured
+  CostFamily kept = CostFamily::kCurves;
+  std::vector<HeldOutError> errors;  // of each family; none where there are too few shapes to hold some out
+  friend bool operator==(const HeldOut&, const HeldOut&) = default;
 };
 
 // How much slower this device runs while the others of `with` are active, by the phase's kind of load.
@@ -72,6 +110,8 @@ struct DeviceProfile {
   std::string family_fingerprint;
   std::vector<MatmulCurve> matmul;
   std::vector<OpCurve> ops;
+  std::vector<OpTrees> trees;                             // at most one for each op and format
+  std::vector<HeldOut> held_out;                          // one for each op and format that was fitted
   Figure launch_ns;                                       // host time of one submission
   std::map<std::string, Figure> join_ns;                  // by waiter: device completion -> host goes on
   Figure bandwidth_gbps;                                  // streaming reads, alone
@@ -101,6 +141,10 @@ struct SystemProfile {
 // Reading throws input_error.
 std::string to_json(const SystemProfile& profile);
 SystemProfile system_profile_from_json(const std::string& text);
+
+// The document `base` with everything that `over` says in its place: devices by id, curves by format or op, slow-downs
+// by the devices beside, joins by waiter. Throws input_error where one of the two is no system profile.
+std::string overlay(const std::string& base, const std::string& over);
 
 // Shipped under profiles/devices/, embedded at build time. Null when there is none of that name.
 const std::string* shipped_system_profile(std::string_view name);

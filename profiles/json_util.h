@@ -16,6 +16,7 @@ class JsonNode {
  public:
   JsonNode(const nlohmann::json& value, std::string path) : value_(&value), path_(std::move(path)) {}
 
+  bool is_list() const { return value_->is_array(); }
   bool has(const std::string& key) const;  // an object with this member, and the member is not null
   JsonNode at(const std::string& key) const;
 

@@ -56,6 +56,15 @@ struct RunInfo {
   std::string command;
   double load_average = 0;
   std::string model_fingerprint;  // may be empty
+  // The run's own name, wherever its rows are copied to; sorts by time. Empty in databases of older versions.
+  std::string uid = {};
+};
+
+// What a part of a run spent. stage: "search", "measure", "fit", "solve", "gate", or "run" for all of it.
+struct StageTime {
+  std::string stage;
+  double seconds = 0;
+  double budget_seconds = 0;  // 0: without a bound
 };
 
 }  // namespace hetero

@@ -141,13 +141,15 @@ std::unique_ptr<Connection> open_to_write(const std::string& path) {
   return connection;
 }
 
+// An older version is brought up to date in memory, in a copy: who only reads changes no file.
 std::unique_ptr<Connection> open_to_read(const std::string& path) {
   auto connection = open_unwritable(path);
-  if (connection->integer("PRAGMA user_version") < newest_version()) {
-    throw input_error("database " + path + " is of an older version",
-                      "any hetero-tune command that writes upgrades it");
-  }
-  return connection;
+  if (connection->integer("PRAGMA user_version") == newest_version()) return connection;
+  auto copy = std::make_unique<Connection>(":memory:", path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  copy->copy_from(*connection);
+  migrate(*copy);
+  copy->execute("PRAGMA query_only = ON");
+  return copy;
 }
 
 }  // namespace

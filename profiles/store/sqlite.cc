@@ -119,6 +119,16 @@ std::string Connection::text(std::string_view sql) const {
   return statement.step() ? statement.text(0) : std::string();
 }
 
+void Connection::copy_from(const Connection& source, const std::string& into) const {
+  sqlite3_backup* const copy = sqlite3_backup_init(handle_.get(), into.c_str(), source.handle_.get(), "main");
+  if (copy == nullptr) fail_sqlite(sqlite3_errcode(handle_.get()), sqlite3_errmsg(handle_.get()), path_);
+  constexpr int kAll = -1;
+  const int step = sqlite3_backup_step(copy, kAll);
+  const int end = sqlite3_backup_finish(copy);
+  if (step != SQLITE_DONE) fail_sqlite(step, sqlite3_errstr(step), source.path_);
+  if (end != SQLITE_OK) fail_sqlite(end, sqlite3_errmsg(handle_.get()), path_);
+}
+
 void Transaction::commit() {
   connection_.execute("COMMIT");
   open_ = false;

@@ -55,6 +55,9 @@ class Connection {
   std::int64_t integer(std::string_view sql) const;  // the first column of the first row; 0 without a row
   std::string text(std::string_view sql) const;
   std::int64_t last_row_id() const { return sqlite3_last_insert_rowid(handle_.get()); }
+  // Everything that `source` has now, in place of what this one's schema `into` ("main" or the name of an attached
+  // database) holds.
+  void copy_from(const Connection& source, const std::string& into = "main") const;
   bool read_only() const { return sqlite3_db_readonly(handle_.get(), "main") == 1; }
 
  private:

@@ -94,8 +94,8 @@ RunId Store::begin_run(const RunInfo& info) {
   Connection& db = *state_->db;
   db.prepare(
         "INSERT INTO run (program_version, host, cpu, started_utc, build_type, command, load_average, "
-        "model_fingerprint) VALUES (:program_version, :host, :cpu, :started_utc, :build_type, :command, "
-        ":load_average, :model_fingerprint)")
+        "model_fingerprint, uid) VALUES (:program_version, :host, :cpu, :started_utc, :build_type, :command, "
+        ":load_average, :model_fingerprint, :uid)")
       .bind(":program_version", info.program_version)
       .bind(":host", info.host)
       .bind(":cpu", info.cpu)
@@ -104,8 +104,30 @@ RunId Store::begin_run(const RunInfo& info) {
       .bind(":command", info.command)
       .bind(":load_average", info.load_average)
       .bind(":model_fingerprint", info.model_fingerprint)
+      .bind(":uid", info.uid)
       .run();
   return db.last_row_id();
+}
+
+void Store::add_stage(RunId run, const StageTime& stage) {
+  state_->db
+      ->prepare(
+          "INSERT INTO run_stage (run_id, stage, seconds, budget_seconds) VALUES (:run, :stage, :seconds, "
+          ":budget_seconds)")
+      .bind(":run", run)
+      .bind(":stage", stage.stage)
+      .bind(":seconds", stage.seconds)
+      .bind(":budget_seconds", stage.budget_seconds)
+      .run();
+}
+
+std::vector<StageTime> Store::stages(RunId run) const {
+  Statement select =
+      state_->db->prepare("SELECT stage, seconds, budget_seconds FROM run_stage WHERE run_id = :run ORDER BY id");
+  select.bind(":run", run);
+  std::vector<StageTime> stages;
+  while (select.step()) stages.push_back({select.text(0), select.real(1), select.real(2)});
+  return stages;
 }
 
 void Store::end_run(RunId run, const std::string& outcome) {
@@ -296,8 +318,8 @@ std::optional<ModelShape> Store::shape(const std::string& model_fingerprint) con
 std::vector<Store::RunRow> Store::runs() const {
   Statement select = state_->db->prepare(
       "SELECT id, program_version, host, cpu, started_utc, build_type, command, load_average, model_fingerprint, "
-      "coalesce(outcome, ''), (SELECT count(*) FROM sample WHERE run_id = run.id) FROM run LEFT JOIN run_end ON run_id "
-      "= run.id ORDER BY id");
+      "coalesce(outcome, ''), (SELECT count(*) FROM sample WHERE run_id = run.id), uid FROM run LEFT JOIN run_end ON "
+      "run_id = run.id ORDER BY id");
   std::vector<RunRow> rows;
   while (select.step()) {
     RunRow row;
@@ -309,7 +331,8 @@ std::vector<Store::RunRow> Store::runs() const {
                 .build_type = select.text(5),
                 .command = select.text(6),
                 .load_average = select.real(7),
-                .model_fingerprint = select.text(8)};
+                .model_fingerprint = select.text(8),
+                .uid = select.text(11)};
     row.outcome = select.text(9);
     row.samples = select.integer(10);
     rows.push_back(std::move(row));

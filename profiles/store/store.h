@@ -35,6 +35,8 @@ class Store {
 
   RunId begin_run(const RunInfo& info);
   void end_run(RunId run, const std::string& outcome);  // "done", "interrupted", "budget", "failed"
+  void add_stage(RunId run, const StageTime& stage);
+  std::vector<StageTime> stages(RunId run) const;
   // One transaction: all or none.
   void add_samples(RunId run, const std::vector<Sample>& samples);
 

@@ -55,6 +55,38 @@ TEST(CostModel, PointsAndBetweenThem) {
   EXPECT_EQ(model.op("a", matmul(34, 10, 20)).provenance, Provenance::kInterpolated);
 }
 
+TEST(CostModel, OtherOpsHavePointsToo) {
+  DeviceProfile profile = simple("a");
+  profile.ops[0].points = {{4, measured(100), measured(2)}, {8, measured(200), measured(3)}};
+  const CostModel model({profile});
+  const auto norm = [&](std::int64_t m) {
+    return model.op("a", {.kind = OpKind::kRmsNorm, .m = m, .n = 50}).median_ns;
+  };
+  EXPECT_DOUBLE_EQ(norm(4), 100 + 50 * 2);
+  EXPECT_DOUBLE_EQ(norm(6), (200 + 350) / 2.0);
+  EXPECT_DOUBLE_EQ(norm(2), 200 / 2.0) << "in proportion before the first";
+  EXPECT_DOUBLE_EQ(norm(16), 2 * 350.0);
+  // One row of attention at m = 4 sees 8 - 1.5 rows on average.
+  profile.ops[1].points = {{4, measured(10), measured(0.5)}};
+  EXPECT_DOUBLE_EQ(CostModel({profile}).op("a", attention(4, 8)).median_ns, 10 + 0.5 * 2 * 128 * 6.5);
+  const SystemProfile system{"s", "", {profile}};
+  EXPECT_EQ(system_profile_from_json(to_json(system)), system);
+}
+
+TEST(CostModel, TreesInPlaceOfACurveAndOverIt) {
+  DeviceProfile profile = simple("a");
+  // log2 of the rows below 3: times 2, else times 8; in powers of two.
+  const std::vector<RegressionTree> trees = {{{0, 3, 1, 2, 0}, {-1, 0, 0, 0, 1}, {-1, 0, 0, 0, 3}}};
+  profile.trees = {{OpKind::kMatmul, DType::kQ4_0, CostFamily::kTrees, measured(0.5, 0.1), trees},
+                   {OpKind::kRmsNorm, DType::kF32, CostFamily::kCurveTrees, measured(1), trees}};
+  const CostModel model({profile});
+  EXPECT_DOUBLE_EQ(model.op("a", matmul(4, 10, 20)).median_ns, 4 * 10 * 20 * 0.5 * 2);
+  EXPECT_DOUBLE_EQ(model.op("a", matmul(8, 10, 20)).median_ns, 8 * 10 * 20 * 0.5 * 8);
+  EXPECT_DOUBLE_EQ(model.op("a", matmul(8, 10, 20)).spread_ns, 0.1 * model.op("a", matmul(8, 10, 20)).median_ns);
+  EXPECT_DOUBLE_EQ(model.op("a", {.kind = OpKind::kRmsNorm, .m = 16, .n = 4}).median_ns, 8 * (10 + 0.25 * 64));
+  EXPECT_DOUBLE_EQ(model.op("a", attention(1, 8)).median_ns, 50 + 0.01 * 2 * 128 * 8) << "no trees for it";
+}
+
 TEST(CostModel, BeforeTheFirstPointTimeIsFlat) {
   DeviceProfile profile = simple("a");
   profile.matmul[0].points.erase(profile.matmul[0].points.begin());

@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/rng.h"
 
 namespace hetero {
 namespace {
@@ -322,7 +323,7 @@ TEST_F(StoreTest, MakesItsFolderAndOpensAgain) {
   Store::open(deep, StoreAccess::kReadWrite)->begin_run({});
   EXPECT_EQ(Store::open(deep, StoreAccess::kReadOnly)->runs().size(), 2u);
   EXPECT_EQ(sql(deep, "PRAGMA journal_mode"), "wal");
-  EXPECT_EQ(sql(deep, "PRAGMA user_version"), "2");
+  EXPECT_EQ(sql(deep, "PRAGMA user_version"), "3");
   expect_error(ExitCode::kEnvironment, "there is no database", [&] { Store::open(path_, StoreAccess::kReadOnly); });
   EXPECT_FALSE(fs::exists(path_));
 }
@@ -372,6 +373,37 @@ TEST_F(StoreTest, AFileOfVersion1Opens) {
   EXPECT_EQ(store->profile("cpu:0", "aa")->name, "a processor");
   store->add_samples(store->begin_run({}), {some_sample(1)});
   EXPECT_EQ(store->sample_count(), 2);
+}
+
+TEST_F(StoreTest, AFileOfVersion1IsReadAndLeftAsItIs) {
+  sql(path_, contents(std::string(HETERO_TEST_DATA) + "/v1.sql"));
+  sql(path_, "PRAGMA journal_mode = DELETE");
+  const std::string before = contents(path_);
+  {
+    const auto store = Store::open(path_, StoreAccess::kReadOnly);
+    EXPECT_EQ(store->runs().at(0).outcome, "done");
+    EXPECT_EQ(store->sample_count(), 1);
+    EXPECT_EQ(store->profile("cpu:0", "aa")->name, "a processor");
+    EXPECT_TRUE(store->kernel_choices().empty()) << "a table that version 1 did not have";
+    EXPECT_THROW(store->begin_run({}), Error);
+  }
+  EXPECT_EQ(contents(path_), before);
+}
+
+TEST_F(StoreTest, WhatARunSpent) {
+  const auto store = Store::open(path_, StoreAccess::kReadWrite);
+  RunInfo info;
+  info.uid = "u";
+  const RunId run = store->begin_run(info);
+  store->add_stage(run, {"measure", 1.5, 2});
+  store->add_stage(run, {"run", 2.5, 3});
+  EXPECT_EQ(store->runs().at(0).info.uid, "u");
+  const std::vector<StageTime> stages = store->stages(run);
+  ASSERT_EQ(stages.size(), 2u);
+  EXPECT_EQ(stages[0].stage, "measure");
+  EXPECT_EQ(stages[0].seconds, 1.5);
+  EXPECT_EQ(stages[1].budget_seconds, 3);
+  EXPECT_TRUE(store->stages(run + 1).empty());
 }
 
 TEST_F(StoreTest, WhereNothingCanBeCreated) {
@@ -443,6 +475,50 @@ TEST_F(StoreTest, KillInTheMiddleOfInserts) {
     EXPECT_GE(last.samples, (10 + attempt * 7) * kBatch) << "what was committed is there";
     EXPECT_EQ(last.samples % kBatch, 0) << "and nothing by halves";
     EXPECT_EQ(last.outcome, "");
+  }
+}
+
+// Hundreds of times, at random: also while the file is made, while a document is put and while a run ends.
+TEST_F(StoreTest, KillAtAnyMoment) {
+  constexpr int kAttempts = 300;
+  constexpr int kAttemptsPerFile = 20;
+  constexpr std::uint64_t kMostMicroseconds = 12000;
+  Rng rng(2026);
+  const DeviceProfile profile = system_profile_from_json(*shipped_system_profile("test-npu")).devices[0];
+  std::int64_t committed = 0;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (attempt % kAttemptsPerFile == 0) {
+      path_ = (folder_ / ("p" + std::to_string(attempt) + ".db")).string();
+      committed = 0;
+    }
+    int pipe_ends[2];
+    ASSERT_EQ(pipe(pipe_ends), 0);
+    const pid_t child = in_child([&] {
+      const auto store = Store::open(path_, StoreAccess::kReadWrite);
+      for (;;) {
+        const RunId run = store->begin_run({});
+        for (int round = 0; round < 3; ++round) {
+          insert_batch(*store, run, round);
+          if (write(pipe_ends[1], "x", 1) != 1) return 1;
+        }
+        store->put_profile(run, profile);
+        store->end_run(run, "done");
+      }
+    });
+    close(pipe_ends[1]);
+    usleep(static_cast<useconds_t>(rng.below(kMostMicroseconds)));
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    char batch = 0;
+    while (read(pipe_ends[0], &batch, 1) == 1) committed += kBatch;
+    close(pipe_ends[0]);
+    const auto store = Store::open(path_, StoreAccess::kReadWrite);
+    ASSERT_EQ(sql(path_, "PRAGMA integrity_check"), "ok") << "attempt " << attempt;
+    const std::int64_t there = store->sample_count();
+    ASSERT_GE(there, committed) << "what was committed is there; attempt " << attempt;
+    ASSERT_EQ(there % kBatch, 0) << "and nothing by halves; attempt " << attempt;
+    committed = there;  // a batch may have been committed and not told
+    for (const Store::ProfileRow& row : store->profiles()) ASSERT_EQ(row.profile, profile);
   }
 }
 

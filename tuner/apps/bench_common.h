@@ -21,6 +21,11 @@ void register_join_benchmarks(const std::vector<std::unique_ptr<Device>>& device
 // A step of a model so small that only the executor's own work is left.
 void register_engine_benchmarks(const std::vector<std::unique_ptr<Device>>& devices, Timeline& timeline);
 
+// The solver on 80 layers, 12 buckets and 4 devices, and on less: time must not grow faster than the problem.
+void register_solver_benchmarks();
+// Queries of a database with a million samples, which the first of them makes in the temporary folder.
+void register_store_benchmarks();
+
 // --limits: what this machine's cores and memory can do at best. Prints a table, or JSON.
 enum class LimitsOutput : std::uint8_t { kText, kJson };
 void print_limits(LimitsOutput output);

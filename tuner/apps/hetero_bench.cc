@@ -1,4 +1,4 @@
-// hetero-bench: Google Benchmark over kernels, joins and the executor, and the limits of the machine.
+// hetero-bench: Google Benchmark over kernels, joins, executor, solver and database, and the limits of the machine.
 //   hetero-bench [--devices LIST] [--benchmark_...]      benchmarks
 //   hetero-bench --limits [--json]                       peaks of arithmetic, memory and core-to-core latency
 #include <benchmark/benchmark.h>
@@ -69,6 +69,8 @@ int run(int argc, char** argv) {
   register_kernel_benchmarks();
   register_join_benchmarks(devices, timeline);
   register_engine_benchmarks(devices, timeline);
+  register_solver_benchmarks();
+  register_store_benchmarks();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;

@@ -36,6 +36,8 @@ class CommandLine {
     CLI::App* explain = add("explain", "why each block is divided as it is", run_explain);
     CLI::App* out = add("export", "write the plan, the profiles or the shape as JSON", run_export);
     CLI::App* in = add("import", "store a plan or profiles that export wrote", run_import);
+    CLI::App* merge = add("merge", "put databases together into a new one", run_merge);
+    CLI::App* prune = add("prune", "remove what no longer serves from the database", run_prune);
     CLI::App* simulate =
         add("simulate", "a model's shape on the devices of a profile, on a virtual clock", run_simulate);
 
@@ -49,7 +51,7 @@ class CommandLine {
           ->required(a != out);
       a->add_option("--devices", flags.devices, "devices, separated by commas; 'hetero-tune devices' lists them");
     }
-    for (CLI::App* a : {all, measure, fit, solve, show, explain, out, in}) {
+    for (CLI::App* a : {all, measure, fit, solve, show, explain, out, in, prune}) {
       a->add_option("--db", flags.database, "profile database");
     }
     for (CLI::App* a : {all, measure}) {
@@ -58,13 +60,21 @@ class CommandLine {
           ->check(CLI::Range(1, 1000))
           ->capture_default_str();
     }
+    show->add_flag("--quality", flags.quality, "how far the last run can be trusted: errors, drift, time");
     out->add_option("--what", flags.what, "plan, profile or shape")
         ->check(CLI::IsMember({"plan", "profile", "shape"}))
         ->capture_default_str();
     out->add_option("-o,--out", flags.file, "file (default: stdout)");
     in->add_option("file", flags.file, "JSON file")->required();
 
-    simulate->add_option("--profile", flags.profile, "shipped system profile or a .json file")->required();
+    merge->add_option("files", flags.inputs, "databases")->required();
+    merge->add_option("-o,--out", flags.file, "the new database")->required();
+    prune->add_flag("--dry-run", flags.dry_run, "only say what would be removed");
+
+    simulate
+        ->add_option("--profile", flags.profile,
+                     "shipped system profile or a .json file; NAME,FILE lays the file's figures over the other's")
+        ->required();
     simulate->add_option("--shape", flags.shape, "shipped model shape, a .json file or a GGUF file")->required();
     simulate->add_option("--devices", flags.devices, "some of the profile's devices (default: all)");
     simulate->add_option("--prompt", flags.prompt, "tokens")

@@ -1,8 +1,9 @@
-// hetero-tune show: what the database holds, in tables that fit 100 columns.
+// hetero-tune show: what the database holds, or how far its last run can be trusted; tables fit 100 columns.
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "tuner/apps/kernel_choice.h"
+#include "tuner/apps/quality.h"
 #include "tuner/apps/table.h"
 #include "tuner/apps/tune_common.h"
 
@@ -74,6 +75,15 @@ void print_tables(const Shown& shown) {
 
 int run_show(const TuneFlags& flags) {
   const std::unique_ptr<Store> store = open_store(flags, StoreAccess::kReadOnly);
+  if (flags.quality) {
+    const Quality quality = quality_of(*store);
+    if (flags.output == Output::kJson) {
+      print_quality_json(quality);
+    } else {
+      print_quality(quality);
+    }
+    return 0;
+  }
   const Shown shown = collect(*store);
   if (flags.output == Output::kText) {
     print_tables(shown);

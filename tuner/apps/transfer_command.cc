@@ -1,9 +1,10 @@
-// hetero-tune export and import: documents out of the database and into it.
+// hetero-tune export, import, merge and prune: documents out of the database and into it, and databases as wholes.
 #include <cstdio>
 #include <map>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "profiles/store/merge.h"
 #include "tuner/apps/tune_common.h"
 
 namespace hetero {
@@ -83,6 +84,31 @@ int run_import(const TuneFlags& flags) {
   }
   throw input_error("'" + flags.file + "' is neither a plan nor a system profile",
                     "use a file that 'hetero-tune export' wrote");
+}
+
+int run_merge(const TuneFlags& flags) {
+  const MergeCounts counts = merge_databases(flags.inputs, flags.file);
+  if (flags.output == Output::kJson) {
+    std::printf("{\"runs\": %lld, \"samples\": %lld, \"documents\": %lld}\n", static_cast<long long>(counts.runs),
+                static_cast<long long>(counts.samples), static_cast<long long>(counts.documents));
+  } else {
+    log_note(flags.file + " has " + std::to_string(counts.runs) + " runs, " + std::to_string(counts.samples) +
+             " samples, " + std::to_string(counts.documents) + " documents");
+  }
+  return 0;
+}
+
+int run_prune(const TuneFlags& flags) {
+  const PruneCounts counts =
+      prune_database(database_path(flags), flags.dry_run ? PruneMode::kCount : PruneMode::kRemove);
+  if (flags.output == Output::kJson) {
+    std::printf("{\"samples\": %lld, \"documents\": %lld, \"runs\": %lld}\n", static_cast<long long>(counts.samples),
+                static_cast<long long>(counts.documents), static_cast<long long>(counts.runs));
+  } else {
+    log_note(std::string(flags.dry_run ? "would remove " : "removed ") + std::to_string(counts.samples) + " samples, " +
+             std::to_string(counts.documents) + " documents, " + std::to_string(counts.runs) + " runs");
+  }
+  return 0;
 }
 
 }  // namespace hetero

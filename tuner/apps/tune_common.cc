@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 #include <ctime>
 #include <fstream>
 #include <optional>
+#include <random>
 #include <sstream>
 
 #include "base/error.h"
@@ -60,6 +62,16 @@ std::string utc_now() {
   return text;
 }
 
+// Nanoseconds since 1970 first, so that names sort as runs began; then chance.
+std::string new_uid() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+  std::random_device random;
+  char text[64];
+  std::snprintf(text, sizeof text, "%020lld-%08x%08x", static_cast<long long>(ns), random(), random());
+  return text;
+}
+
 }  // namespace
 
 ModelShape load_shape(const std::string& model) {
@@ -75,12 +87,18 @@ ModelShape load_shape(const std::string& model) {
 }
 
 std::string system_document(const std::string& profile) {
-  if (const std::string* shipped = shipped_system_profile(profile); shipped != nullptr) return *shipped;
-  if (!exists(profile)) {
-    throw environment_error("there is no file or profile '" + profile + "'",
-                            "profiles that are known: " + list_of(shipped_system_profile_names()));
+  std::string document;
+  std::istringstream names(profile);
+  for (std::string name; std::getline(names, name, ',');) {
+    const std::string* const shipped = shipped_system_profile(name);
+    if (shipped == nullptr && !exists(name)) {
+      throw environment_error("there is no file or profile '" + name + "'",
+                              "profiles that are known: " + list_of(shipped_system_profile_names()));
+    }
+    const std::string text = shipped != nullptr ? *shipped : read_file(name);
+    document = document.empty() ? text : overlay(document, text);
   }
-  return read_file(profile);
+  return document;
 }
 
 std::vector<DeviceSpec> wanted_devices(const TuneFlags& flags) {
@@ -123,6 +141,7 @@ RunInfo run_info(const TuneFlags& flags, const std::string& model_fingerprint) {
   double load = 0;
   if (getloadavg(&load, 1) == 1) info.load_average = load;
   info.model_fingerprint = model_fingerprint;
+  info.uid = new_uid();
   return info;
 }
 

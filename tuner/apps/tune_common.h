@@ -23,7 +23,7 @@ struct TuneFlags {
   std::string devices;   // empty: default_devices()
   std::string database;  // empty: Store::default_path()
   std::string budget = "60s";
-  std::string profile;  // simulate: name of a shipped system profile, or a file
+  std::string profile;  // simulate: see system_document()
   std::string shape;    // simulate: name of a shipped shape, or a file
   std::string trace;
   std::string strategy = "best";    // simulate: strategies_of()
@@ -37,6 +37,9 @@ struct TuneFlags {
   std::int64_t prompt = 256;
   std::int64_t generate = 64;
   int rounds = 7;
+  bool quality = false;             // show: of the last run
+  std::vector<std::string> inputs;  // merge: databases
+  bool dry_run = false;             // prune: only count
   SearchFlags search;
   std::string command_line;
   Output output = Output::kText;
@@ -52,11 +55,14 @@ int run_show(const TuneFlags& flags);
 int run_explain(const TuneFlags& flags);
 int run_export(const TuneFlags& flags);
 int run_import(const TuneFlags& flags);
+int run_merge(const TuneFlags& flags);
+int run_prune(const TuneFlags& flags);
 int run_simulate(const TuneFlags& flags);
 
 // From a GGUF file, a shape document or a shipped name. Throws Error.
 ModelShape load_shape(const std::string& model);
-// The document of a shipped system profile by name, or a file's.
+// The document of a shipped system profile by name, or a file's; of several, separated by commas, each laid over those
+// before it.
 std::string system_document(const std::string& profile);
 
 // The devices of the flags, or the default ones. Throws environment_error when there are none.

@@ -78,6 +78,18 @@ Tuning::~Tuning() {
   }
 }
 
+Tuning::Stage::Stage(Tuning& tuning, std::string name, double budget_seconds)
+    : tuning_(tuning), time_{std::move(name), 0, budget_seconds}, begin_(tuning.timeline_.now()) {}
+
+Tuning::Stage::~Stage() {
+  time_.seconds = to_ns(tuning_.timeline_.now() - begin_) / 1e9;
+  try {
+    tuning_.store_->add_stage(tuning_.run_, time_);
+  } catch (const Error&) {
+    // What the stage threw, or the next write, says more.
+  }
+}
+
 bool Tuning::search_kernels() {
   std::vector<Search> searches = open_searches();
   if (searches.empty()) return true;
@@ -89,6 +101,7 @@ bool Tuning::search_kernels() {
              std::to_string(std::lround(std::ceil(least / kSearchPart))) + "s and more searches for better ones");
     return true;
   }
+  const Stage stage(*this, "search", all_seconds);
   Progress progress("kernel parameters");
   for (std::size_t i = 0; i < searches.size() && !interrupted(); ++i) {
     const auto& [device, family, task] = searches[i];
@@ -97,9 +110,9 @@ bool Tuning::search_kernels() {
     KernelSearchOptions options;
     options.seconds = std::max(1.0, (all_seconds - spent) / static_cast<double>(searches.size() - i));
     KernelSearch search(task.op, device, *task.variant, options);
-    search.progress = [&](double, const std::string& now, double) {
+    search.progress = [&, what = task.variant->id + " on " + device + ": "](double, const std::string& now, double) {
       const double seconds = to_ns(timeline_.now()) / 1e9;
-      progress.update(seconds / all_seconds, task.variant->id + " on " + device + ": " + now, all_seconds - seconds);
+      progress.update(seconds / all_seconds, what + now, all_seconds - seconds);
     };
     search.run();
     const std::optional<KernelChoice> choice = decide(search, task.op, *task.variant, family);
@@ -125,6 +138,7 @@ bool Tuning::measure(double part) {
   const int resumed = resume(subjects, devices);
   if (resumed > 0) log_note("going on with " + std::to_string(resumed) + " samples from " + database_path(flags_));
 
+  const Stage stage(*this, "measure", options.budget_seconds);
   Progress progress("measuring");
   MeasureHooks hooks;
   hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
@@ -137,6 +151,7 @@ bool Tuning::measure(double part) {
 }
 
 void Tuning::fit() {
+  const Stage stage(*this, "fit", 0);
   const std::vector<std::unique_ptr<Device>> devices = opened();
   for (const auto& device : devices) {
     profiles_.push_back(hetero::fit(device->facts(), samples_of(*store_, device->facts())));
@@ -158,6 +173,7 @@ void Tuning::load_profiles() {
 }
 
 void Tuning::solve() {
+  const Stage stage(*this, "solve", 0);
   std::vector<SolveDevice> devices;
   for (const DeviceProfile& profile : profiles_) devices.push_back(solve_device(profile));
   SolveOptions options;
@@ -186,6 +202,7 @@ void Tuning::gate(const Model& model) {
   GateOptions options;
   const Nanos begin = timeline_.now();
   options.budget_seconds = std::max(kLeastGateSeconds, budget_seconds_ - to_ns(begin) / 1e9);
+  const Stage stage(*this, "gate", options.budget_seconds);
   GateHooks hooks;
   hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
   hooks.progress = [&](double fraction, const std::string& now) {
@@ -197,9 +214,11 @@ void Tuning::gate(const Model& model) {
 }
 
 void Tuning::end(const std::string& outcome) {
+  store_->add_stage(run_, {"run", to_ns(timeline_.now()) / 1e9, budget_seconds_});
   store_->end_run(run_, outcome);
   ended_ = true;
 }
+
 std::vector<std::unique_ptr<Device>> Tuning::opened() {
   return open_wanted(flags_, timeline_, tuned_kernels(store_->kernel_choices()));
 }

@@ -47,6 +47,20 @@ class Tuning {
     SearchTask task;
   };
 
+  // Stores what the stage took, however it ends.
+  class Stage {
+   public:
+    Stage(Tuning& tuning, std::string name, double budget_seconds);
+    ~Stage();
+    Stage(const Stage&) = delete;
+    Stage& operator=(const Stage&) = delete;
+
+   private:
+    Tuning& tuning_;
+    StageTime time_;
+    Nanos begin_;
+  };
+
   std::vector<std::unique_ptr<Device>> opened();
   std::vector<Search> open_searches();
   // Counts what the store has already; the number of samples found.

@@ -1,4 +1,4 @@
-// Groups a device's trusted samples by subject, takes medians, and fits the curves of the profile to them.
+// Groups a device's trusted samples by subject, takes medians, and fits the profile to them.
 // Does not measure, does not look at other devices' samples. Pure.
 #include "tuner/fit/fit.h"
 
@@ -10,12 +10,12 @@
 #include <utility>
 
 #include "base/error.h"
-#include "tuner/fit/regression.h"
+#include "profiles/cost_model.h"
+#include "tuner/fit/curves.h"
+#include "tuner/fit/held_out.h"
 
 namespace hetero {
 namespace {
-
-constexpr double kShapeNoise = 0.02;  // departures from the line below this are not worth an entry
 
 using Key = std::pair<std::string, std::string>;  // subject, active_with
 
@@ -32,17 +32,9 @@ std::map<Key, Spread> medians(const std::vector<const Sample*>& samples, SampleK
   return result;
 }
 
-std::string source_text(int samples) { return std::to_string(samples) + (samples == 1 ? " sample" : " samples"); }
-
 Figure measured(const Spread& spread) {
   return {spread.median, spread.mad, Provenance::kMeasured, source_text(spread.count)};
 }
-
-// One measured op.
-struct OpTiming {
-  OpDesc op;
-  Spread ns;
-};
 
 std::vector<OpTiming> op_timings(const std::map<Key, Spread>& ops) {
   std::vector<OpTiming> timings;
@@ -50,156 +42,6 @@ std::vector<OpTiming> op_timings(const std::map<Key, Spread>& ops) {
     if (key.second.empty()) timings.push_back({parse_op_desc(key.first), spread});
   }
   return timings;
-}
-
-// What a median of samples with this spread may be off by: four standard errors of a median of normal noise (sigma =
-// 1.4826 MAD, error = 1.2533 sigma / sqrt(count)). The MAD of a few samples is itself uncertain, so that of the
-// neighbouring subjects counts as well when it is larger. Four, since dozens of shapes are compared: three would give
-// one of them a factor by chance.
-double noise_of(const Spread& spread, double usual_mad) {
-  return 4 * 1.4826 * 1.2533 * std::max(spread.mad, usual_mad) / std::sqrt(std::max(1, spread.count));
-}
-
-double weights_of(const OpDesc& op) { return static_cast<double>(op.n) * static_cast<double>(op.k); }
-
-// The line of one (format, m), and the shapes that depart from it.
-void fit_point(std::int64_t m, const std::vector<const OpTiming*>& timings, MatmulCurve& curve) {
-  std::vector<Timing> all;
-  for (const OpTiming* t : timings) all.push_back({weights_of(t->op), t->ns.median});
-  // First a line that outliers cannot move, then the best one through what lies near it.
-  const Line rough = least_absolute(all);
-  std::vector<Timing> near;
-  std::vector<double> spreads;
-  int samples = 0;
-  for (const OpTiming* t : timings) {
-    spreads.push_back(t->ns.mad);
-    samples += t->ns.count;
-  }
-  const double spread = median_and_mad(spreads).median;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const double limit = std::max(3 * kShapeNoise, noise_of(timings[i]->ns, spread));
-    if (std::abs(all[i].ns / rough.at(all[i].work) - 1) <= limit) near.push_back(all[i]);
-  }
-  const Line line = relative_least_squares(near.empty() ? all : near);
-  const std::string source = source_text(samples);
-  curve.points.push_back(
-      {m, {line.fixed, spread, Provenance::kMeasured, source}, {line.per_unit, spread, Provenance::kMeasured, source}});
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const double factor = all[i].ns / line.at(all[i].work);
-    if (std::abs(factor - 1) <= std::max(kShapeNoise, noise_of(timings[i]->ns, spread))) continue;
-    const OpDesc& op = timings[i]->op;
-    curve.shape_factors.push_back(
-        {m, op.n, op.k, {factor, timings[i]->ns.mad, Provenance::kMeasured, source_text(timings[i]->ns.count)}});
-  }
-}
-
-// A shape that has a factor at one m needs one at every m where it was measured: between entries the cost model
-// interpolates, and beyond them it keeps the nearest, so a missing 1 would be taken for the neighbour's factor.
-void complete_factors(const std::vector<OpTiming>& timings, MatmulCurve& curve) {
-  std::set<std::pair<std::int64_t, std::int64_t>> shapes;
-  std::set<std::tuple<std::int64_t, std::int64_t, std::int64_t>> present;
-  for (const ShapeFactor& f : curve.shape_factors) {
-    shapes.insert({f.n, f.k});
-    present.insert({f.m, f.n, f.k});
-  }
-  for (const OpTiming& t : timings) {
-    if (t.op.w != curve.w || !shapes.contains({t.op.n, t.op.k})) continue;
-    if (!present.insert({t.op.m, t.op.n, t.op.k}).second) continue;
-    const auto point =
-        std::find_if(curve.points.begin(), curve.points.end(), [&](const MatmulPoint& p) { return p.m == t.op.m; });
-    const Line line{point->fixed_ns.value, point->ns_per_weight.value};
-    curve.shape_factors.push_back(
-        {t.op.m,
-         t.op.n,
-         t.op.k,
-         {t.ns.median / line.at(weights_of(t.op)), t.ns.mad, Provenance::kMeasured, source_text(t.ns.count)}});
-  }
-  std::sort(curve.shape_factors.begin(), curve.shape_factors.end(), [](const ShapeFactor& a, const ShapeFactor& b) {
-    return std::tie(a.m, a.n, a.k) < std::tie(b.m, b.n, b.k);
-  });
-}
-
-// More rows never take less time. A dip within the noise is noise and is lifted to the smaller m's time; a dip beyond
-// it is real (another kernel begins there) and stays.
-void smooth_dips(MatmulCurve& curve) {
-  for (std::size_t i = 1; i < curve.points.size(); ++i) {
-    MatmulPoint& here = curve.points[i];
-    const MatmulPoint& before = curve.points[i - 1];
-    const double slack = 3 * std::max(here.ns_per_weight.spread, before.ns_per_weight.spread);
-    const auto lift = [&](Figure& value, const Figure& least) {
-      if (value.value < least.value && value.value >= least.value * (1 - slack)) value.value = least.value;
-    };
-    if (here.fixed_ns.value <= before.fixed_ns.value && here.ns_per_weight.value <= before.ns_per_weight.value) {
-      lift(here.fixed_ns, before.fixed_ns);
-      lift(here.ns_per_weight, before.ns_per_weight);
-    }
-  }
-}
-
-std::vector<MatmulCurve> fit_matmul(const std::vector<OpTiming>& timings) {
-  std::map<DType, std::map<std::int64_t, std::vector<const OpTiming*>>> by_format;
-  for (const OpTiming& t : timings) {
-    if (t.op.kind == OpKind::kMatmul) by_format[t.op.w][t.op.m].push_back(&t);
-  }
-  std::vector<OpTiming> matmuls;
-  std::copy_if(timings.begin(), timings.end(), std::back_inserter(matmuls),
-               [](const OpTiming& t) { return t.op.kind == OpKind::kMatmul; });
-  std::vector<MatmulCurve> curves;
-  for (const auto& [format, by_m] : by_format) {
-    MatmulCurve curve;
-    curve.w = format;
-    for (const auto& [m, list] : by_m) fit_point(m, list, curve);
-    complete_factors(matmuls, curve);
-    smooth_dips(curve);
-    curves.push_back(std::move(curve));
-  }
-  return curves;
-}
-
-// The unit of an OpCurve: see profiles/device_profile.h.
-double work_of(const OpDesc& op) {
-  if (op.kind != OpKind::kAttention) return static_cast<double>(op.m) * static_cast<double>(op.n);
-  const double rows = static_cast<double>(op.m);
-  const double context = static_cast<double>(std::max(op.context, op.m));
-  const double pairs = rows * context - rows * (rows - 1) / 2;  // causal: row i sees context - m + 1 + i
-  return 2.0 * static_cast<double>(op.heads * op.head_dim) * pairs;
-}
-
-std::vector<OpCurve> fit_ops(const std::vector<OpTiming>& timings) {
-  std::map<OpKind, std::vector<const OpTiming*>> by_kind;
-  for (const OpTiming& t : timings) {
-    if (t.op.kind != OpKind::kMatmul) by_kind[t.op.kind].push_back(&t);
-  }
-  std::vector<OpCurve> curves;
-  for (const auto& [kind, list] : by_kind) {
-    std::vector<Timing> points;
-    std::vector<double> spreads;
-    int samples = 0;
-    for (const OpTiming* t : list) {
-      points.push_back({work_of(t->op), t->ns.median});
-      spreads.push_back(t->ns.mad);
-      samples += t->ns.count;
-    }
-    const Line line = relative_least_squares(points);
-    const double spread = median_and_mad(spreads).median;
-    curves.push_back({kind,
-                      {line.fixed, spread, Provenance::kMeasured, source_text(samples)},
-                      {line.per_unit, spread, Provenance::kMeasured, source_text(samples)}});
-  }
-  // An addition reads two rows and writes one, as swiglu does; few runs measure it.
-  const auto of = [&](OpKind kind) {
-    return std::find_if(curves.begin(), curves.end(), [kind](const OpCurve& c) { return c.kind == kind; });
-  };
-  if (of(OpKind::kAdd) == curves.end() && of(OpKind::kSwiGlu) != curves.end()) {
-    OpCurve add = *of(OpKind::kSwiGlu);
-    add.kind = OpKind::kAdd;
-    for (Figure* figure : {&add.fixed_ns, &add.ns_per_unit}) {
-      figure->provenance = Provenance::kDerived;
-      figure->source = "as swiglu";
-    }
-    curves.push_back(add);
-  }
-  return curves;
 }
 
 std::vector<std::string> split_ids(const std::string& joined) {
@@ -258,7 +100,7 @@ void fit_graph_compile(const std::map<Key, Spread>& compile, DeviceProfile& prof
   int samples = 0;
   for (const auto& [key, spread] : compile) {
     const OpDesc op = parse_op_desc(key.first);
-    points.push_back({op.kind == OpKind::kMatmul ? weights_of(op) : 0.0, spread.median});
+    points.push_back({op.kind == OpKind::kMatmul ? static_cast<double>(op.n * op.k) : 0.0, spread.median});
     samples += spread.count;
   }
   if (points.empty()) return;
@@ -292,7 +134,8 @@ void refuse_if_incomplete(const DeviceFacts& facts, const DeviceProfile& profile
 // An emulated device takes the times of a profile: what was timed there is a simulation's.
 void call_simulated(DeviceProfile& profile) {
   const auto relabel = [](Figure& figure) {
-    if (figure.provenance == Provenance::kMeasured) figure.provenance = Provenance::kSimulated;
+    if (figure.provenance == Provenance::kMeasured || figure.provenance == Provenance::kInterpolated)
+      figure.provenance = Provenance::kSimulated;
   };
   for (MatmulCurve& curve : profile.matmul) {
     for (MatmulPoint& point : curve.points) {
@@ -301,9 +144,14 @@ void call_simulated(DeviceProfile& profile) {
     }
     for (ShapeFactor& shape : curve.shape_factors) relabel(shape.factor);
   }
+  for (OpTrees& trees : profile.trees) relabel(trees.scale);
   for (OpCurve& curve : profile.ops) {
     relabel(curve.fixed_ns);
     relabel(curve.ns_per_unit);
+    for (MatmulPoint& point : curve.points) {
+      relabel(point.fixed_ns);
+      relabel(point.ns_per_weight);
+    }
   }
   for (auto* figures : {&profile.join_ns, &profile.bandwidth_together_gbps}) {
     for (auto& [name, figure] : *figures) relabel(figure);
@@ -342,8 +190,8 @@ DeviceProfile fit(const DeviceFacts& facts, const std::vector<Sample>& samples) 
   profile.standard_sizes = facts.standard_sizes;
   profile.feature_align = facts.feature_align;
   profile.memory_bytes = facts.memory_bytes;
-  profile.matmul = fit_matmul(timings);
-  profile.ops = fit_ops(timings);
+  profile.stage = find_stage(timings);
+  fit_costs(timings, profile);
 
   std::vector<double> launches;
   for (const Sample* s : trusted) {
@@ -370,6 +218,31 @@ DeviceProfile fit(const DeviceFacts& facts, const std::vector<Sample>& samples) 
   refuse_if_incomplete(facts, profile, not_supported);
   if (facts.emulated) call_simulated(profile);
   return profile;
+}
+
+std::vector<HeldOutSlowdown> held_out_slowdowns(const std::string& device, const std::vector<Sample>& samples) {
+  std::vector<const Sample*> trusted;
+  for (const Sample& s : samples) trusted.push_back(&s);
+  const auto ops = medians(trusted, SampleKind::kOp, &Sample::device_ns);
+  const auto contention = medians(trusted, SampleKind::kContention, &Sample::device_ns);
+  const auto bandwidth = medians(trusted, SampleKind::kBandwidth, &Sample::value);
+  std::vector<HeldOutSlowdown> result;
+  for (const auto& [key, together] : contention) {
+    const auto& [subject, with] = key;
+    const auto loop = contention.find({subject, ""});
+    const auto op = ops.find({subject, ""});
+    if (with.empty() || (loop == contention.end() && op == ops.end())) continue;
+    auto others = contention;
+    others.erase(key);
+    DeviceProfile profile;
+    profile.device = device;
+    profile.slowdowns = fit_slowdowns(ops, others, bandwidth);
+    const Phase phase = parse_op_desc(subject).m == 1 ? Phase::kDecode : Phase::kPrefill;
+    const double alone = loop != contention.end() ? loop->second.median : op->second.median;
+    result.push_back({with, subject, std::max(1.0, together.median / alone),
+                      CostModel({profile}).slowdown(device, split_ids(with), phase)});
+  }
+  return result;
 }
 
 }  // namespace hetero

@@ -1,6 +1,7 @@
 // From samples to a device profile. Pure: rows in, document out.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "profiles/device_profile.h"
@@ -11,5 +12,16 @@ namespace hetero {
 
 // Uses trusted samples of this device only. Throws input_error when there are too few, naming what is missing.
 DeviceProfile fit(const DeviceFacts& facts, const std::vector<Sample>& samples);
+
+// A slow-down that was measured, and what would be predicted of it without that measurement: from other ops beside the
+// same devices, from smaller sets of devices, from the bandwidth.
+struct HeldOutSlowdown {
+  std::string with;     // the other devices, joined by '+'
+  std::string subject;  // the op
+  double measured = 1;
+  double predicted = 1;
+};
+// `samples`: trusted ones of this device as it is.
+std::vector<HeldOutSlowdown> held_out_slowdowns(const std::string& device, const std::vector<Sample>& samples);
 
 }  // namespace hetero

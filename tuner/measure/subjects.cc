@@ -25,6 +25,13 @@ constexpr double kWorthSharing = 0.05;
 // Where a bucket is needed to stand for prefill as a whole.
 constexpr std::int64_t kTypicalPrefill = 256;
 
+// Between the buckets, on the heaviest and the lightest weight of a layer: where a roofline bends, and in which steps
+// rows cost (tuner/fit/curves.h). Two below the smallest bucket and two that a stage of 16 or 32 rounds up.
+constexpr std::int64_t kProbeRows[] = {4, 16, 33, 48};
+constexpr double kProbeWeight = 0.04;  // below everything that the buckets need
+// The other ops cost next to nothing to time, so their curves get a size between each two buckets.
+constexpr double kSmallProbeWeight = 0.03;
+
 struct OpUse {
   OpDesc op;
   double count = 0;  // times it occurs in one step
@@ -91,6 +98,7 @@ class SubjectList {
   std::vector<Subject> build() {
     for (const DeviceFacts* device : devices_) {
       ops(*device);
+      probes(*device);
       latencies(*device);
     }
     for (const DeviceFacts* device : devices_) together(*device);
@@ -149,6 +157,39 @@ class SubjectList {
     }
   }
 
+  // A static device runs its sizes and nothing between them.
+  void probes(const DeviceFacts& device) {
+    if (is_static(device)) return;
+    const std::vector<OpUse> uses = layer_matmuls(nearest(options_.buckets, kTypicalPrefill));
+    if (uses.empty()) return;
+    const auto lighter = [](const OpUse& a, const OpUse& b) { return streamed_bytes(a.op) < streamed_bytes(b.op); };
+    const auto [lightest, heaviest] = std::minmax_element(uses.begin(), uses.end(), lighter);
+    const std::int64_t largest = *std::max_element(options_.buckets.begin(), options_.buckets.end());
+    for (OpDesc op : {heaviest->op, lightest->op}) {
+      for (const std::int64_t rows : kProbeRows) {
+        op.m = rows;
+        if (rows < largest) add(SampleKind::kOp, device, canonical_text(op), kProbeWeight);
+      }
+    }
+    std::vector<std::int64_t> sizes = options_.buckets;
+    std::sort(sizes.begin(), sizes.end());
+    for (std::size_t i = 1; i < sizes.size(); ++i) {
+      const std::int64_t between = (sizes[i - 1] + sizes[i]) / 2;
+      if (between == sizes[i - 1]) continue;
+      for (const OpUse& use : ops_of_step(shape_, between, 1, between)) {
+        if (use.op.kind == OpKind::kMatmul) continue;
+        add(SampleKind::kOp, device, canonical_text(use.op), kSmallProbeWeight);
+      }
+    }
+  }
+
+  // The matmuls of a step but for the head.
+  std::vector<OpUse> layer_matmuls(std::int64_t m) const {
+    std::vector<OpUse> uses = ops_of_step(shape_, m, m, m);
+    std::erase_if(uses, [&](const OpUse& use) { return use.op.kind != OpKind::kMatmul || use.op.n == shape_.vocab; });
+    return uses;
+  }
+
   void latencies(const DeviceFacts& device) {
     add(SampleKind::kLaunch, device, "launch", 1.5);
     for (const Waiter waiter : device.waiters) add(SampleKind::kJoin, device, std::string(name_of(waiter)), 1.4);
@@ -183,6 +224,18 @@ class SubjectList {
     return canonical_text(*best);
   }
 
+  // Another matmul of the same step: whether the slow-down of one speaks for others. Empty: none is long enough.
+  std::string runner_up(const std::string& heaviest) const {
+    const OpDesc first = parse_op_desc(heaviest);
+    std::optional<OpDesc> best;
+    for (const OpUse& use : layer_matmuls(first.m)) {
+      const bool same = use.op.n == first.n && use.op.k == first.k;
+      if (same || (is_decode(first.m) && streamed_bytes(use.op) < kShortWeightBytes)) continue;
+      if (!best || streamed_bytes(use.op) > streamed_bytes(*best)) best = use.op;
+    }
+    return best ? canonical_text(*best) : "";
+  }
+
   void contend(const DeviceFacts& device, const std::vector<const DeviceFacts*>& others) {
     std::vector<std::string> ids;
     int on_callers_thread = device.submit_mode == SubmitMode::kOnCallersThread ? 1 : 0;
@@ -198,7 +251,10 @@ class SubjectList {
       const bool all_can = std::none_of(others.begin(), others.end(),
                                         [&](const DeviceFacts* other) { return heaviest(*other, phase).empty(); });
       const std::string op = heaviest(device, phase);
-      if (all_can && !op.empty()) add(SampleKind::kContention, device, op, 0.85, with);
+      if (!all_can || op.empty()) continue;
+      add(SampleKind::kContention, device, op, 0.85, with);
+      const std::string second = runner_up(op);
+      if (!second.empty()) add(SampleKind::kContention, device, second, 0.3, with);
     }
     add(SampleKind::kBandwidth, device, "stream", 0.5, with);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <set>
 
 namespace hetero {
@@ -52,14 +53,37 @@ struct ActiveSet {
   double join_ns = 0;
 };
 
+// Each set is asked for again and again: by every division, and by the evaluation of what came out of it.
+class ActiveSets {
+ public:
+  ActiveSets(const SolveProblem& problem, Phase phase)
+      : problem_(problem), phase_(phase), sets_(std::size_t{1} << problem.device_count()) {}
+  const SolveProblem& problem() const { return problem_; }
+
+  const ActiveSet& of(const std::vector<int>& devices) {
+    std::size_t mask = 0;
+    for (const int d : devices) mask |= std::size_t{1} << d;
+    if (!sets_[mask]) sets_[mask].emplace(problem_, devices, phase_);
+    return *sets_[mask];
+  }
+
+ private:
+  const SolveProblem& problem_;
+  Phase phase_;
+  std::vector<std::optional<ActiveSet>> sets_;  // by bits of devices
+};
+
+Option evaluate_on(ActiveSets& sets, const SpanTimes& span, const BlockPlan& division);
+
 // Rows that a device can take without padding: a static one only what its graphs add up to.
 bool unpadded(const std::vector<Part>& parts) {
   return std::all_of(parts.begin(), parts.end(), [](const Part& p) { return p.rows == p.padded_rows; });
 }
 
-Option best_by_features_of(const SolveProblem& problem, const SpanTimes& span, Phase phase,
-                           const std::vector<int>& devices, FeatureTable& table, Strategy strategy) {
-  const ActiveSet active(problem, devices, phase);
+Option best_by_features_of(ActiveSets& sets, const SpanTimes& span, const std::vector<int>& devices,
+                           FeatureTable& table, Strategy strategy) {
+  const SolveProblem& problem = sets.problem();
+  const ActiveSet& active = sets.of(devices);
   const int count = static_cast<int>(devices.size());
   std::vector<double> sums;
   for (const int d : devices) sums.push_back(span.sums_time(d, table.parts(d), count));
@@ -77,7 +101,7 @@ Option best_by_features_of(const SolveProblem& problem, const SpanTimes& span, P
     division.features.push_back({problem.id(devices[static_cast<std::size_t>(position)]), end - begin});
     begin = end;
   }
-  return evaluate(problem, span, phase, division);
+  return evaluate_on(sets, span, division);
 }
 
 // Row counts at which a prompt may be cut: the grid, and what graphs of static devices add up to.
@@ -134,11 +158,12 @@ class RowTable {
   std::vector<std::vector<std::size_t>> launches_;
 };
 
-Option best_sequence(const SolveProblem& problem, const SpanTimes& span, Phase phase, unsigned mask, RowTable& table) {
+Option best_sequence(ActiveSets& sets, const SpanTimes& span, unsigned mask, RowTable& table) {
+  const SolveProblem& problem = sets.problem();
   std::vector<int> devices = members(mask, problem.device_count());
   // Graphs first: the rows that fit none are the end of the prompt, for a device that takes any number.
   std::stable_partition(devices.begin(), devices.end(), [&](int d) { return is_static(problem, d); });
-  const ActiveSet active(problem, devices, phase);
+  const ActiveSet& active = sets.of(devices);
   const Cut cut = minimax(static_cast<int>(devices.size()), table.last(), [&](int position, int i, int j) {
     return table.done(active, devices[static_cast<std::size_t>(position)], i, j);
   });
@@ -152,7 +177,7 @@ Option best_sequence(const SolveProblem& problem, const SpanTimes& span, Phase p
         {problem.id(devices[p]), static_cast<double>(end - begin) / static_cast<double>(span.rows())});
     begin = end;
   }
-  return evaluate(problem, span, phase, division);
+  return evaluate_on(sets, span, division);
 }
 
 // How many rows a static device may lead a hybrid division with: the most that its graphs add up to, each single size,
@@ -174,9 +199,10 @@ std::set<std::int64_t> hybrid_rows(const SolveDevice& device, std::int64_t rows)
 }
 
 // `lead` (static) has `lead_rows` rows, divided by features among all of `devices`; `rest` takes the other rows too.
-Option best_hybrid(const SolveProblem& problem, const SpanTimes& span, Phase phase, const std::vector<int>& devices,
-                   int lead, int rest, std::int64_t lead_rows, FeatureTable& table) {
-  const ActiveSet active(problem, devices, phase);
+Option best_hybrid(ActiveSets& sets, const SpanTimes& span, const std::vector<int>& devices, int lead, int rest,
+                   std::int64_t lead_rows, FeatureTable& table) {
+  const SolveProblem& problem = sets.problem();
+  const ActiveSet& active = sets.of(devices);
   const int count = static_cast<int>(devices.size());
   const std::vector<Part> rest_parts =
       row_parts(rest, *problem.fact_pointers[static_cast<std::size_t>(rest)], lead_rows, span.rows() - lead_rows);
@@ -198,7 +224,7 @@ Option best_hybrid(const SolveProblem& problem, const SpanTimes& span, Phase pha
     division.features.push_back({problem.id(devices[static_cast<std::size_t>(position)]), end - begin});
     begin = end;
   }
-  return evaluate(problem, span, phase, division);
+  return evaluate_on(sets, span, division);
 }
 
 // Keeps the cheapest of each strategy; the first of equals.
@@ -222,8 +248,9 @@ class BestOfEach {
   std::array<Option, kStrategies> best_;
 };
 
-void offer_hybrids(const SolveProblem& problem, const SpanTimes& span, Phase phase, const SolveOptions& options,
-                   unsigned usable, BestOfEach& best) {
+void offer_hybrids(ActiveSets& sets, const SpanTimes& span, const SolveOptions& options, unsigned usable,
+                   BestOfEach& best) {
+  const SolveProblem& problem = sets.problem();
   const int devices = problem.device_count();
   for (int lead = 0; lead < devices; ++lead) {
     if (!is_static(problem, lead) || (usable >> lead & 1U) == 0) continue;
@@ -236,16 +263,15 @@ void offer_hybrids(const SolveProblem& problem, const SpanTimes& span, Phase pha
         const unsigned pair = 1U << lead | 1U << rest;
         const std::set<unsigned> masks = {pair, usable};
         for (const unsigned mask : masks) {
-          best.offer(best_hybrid(problem, span, phase, members(mask, devices), lead, rest, rows, table));
+          best.offer(best_hybrid(sets, span, members(mask, devices), lead, rest, rows, table));
         }
       }
     }
   }
 }
 
-}  // namespace
-
-Option evaluate(const SolveProblem& problem, const SpanTimes& span, Phase phase, const BlockPlan& division) {
+Option evaluate_on(ActiveSets& sets, const SpanTimes& span, const BlockPlan& division) {
+  const SolveProblem& problem = sets.problem();
   const std::vector<Part> parts = expand(division, span.rows(), problem.fact_pointers);
   std::vector<std::vector<Part>> by_device(problem.fact_pointers.size());
   for (const Part& part : parts) by_device[static_cast<std::size_t>(part.device)].push_back(part);
@@ -253,7 +279,7 @@ Option evaluate(const SolveProblem& problem, const SpanTimes& span, Phase phase,
   for (int d = 0; d < problem.device_count(); ++d) {
     if (!by_device[static_cast<std::size_t>(d)].empty()) used.push_back(d);
   }
-  const ActiveSet active(problem, used, phase);
+  const ActiveSet& active = sets.of(used);
   Option option;
   option.strategy = division.strategy;
   option.features = division.features;
@@ -292,15 +318,24 @@ Option evaluate(const SolveProblem& problem, const SpanTimes& span, Phase phase,
   return option;
 }
 
+}  // namespace
+
+Option evaluate(const SolveProblem& problem, const SpanTimes& span, Phase phase, const BlockPlan& division) {
+  ActiveSets sets(problem, phase);
+  return evaluate_on(sets, span, division);
+}
+
 Option best_by_features(const SolveProblem& problem, const SpanTimes& span, Phase phase, unsigned mask,
                         const std::vector<double>& points) {
   FeatureTable table(span, points, 0, span.rows());
-  return best_by_features_of(problem, span, phase, members(mask, problem.device_count()), table, Strategy::kRows);
+  ActiveSets sets(problem, phase);
+  return best_by_features_of(sets, span, members(mask, problem.device_count()), table, Strategy::kRows);
 }
 
 SpanOptions enumerate_options(const SolveProblem& problem, const SpanTimes& span, Phase phase,
                               const SolveOptions& options, unsigned usable) {
   const int devices = problem.device_count();
+  ActiveSets active(problem, phase);
   const auto& blocks = span.blocks();
   const bool one_block = blocks.size() == 1;
   SpanOptions result;
@@ -312,7 +347,7 @@ SpanOptions enumerate_options(const SolveProblem& problem, const SpanTimes& span
     for (int d = 0; d < devices; ++d) {
       if ((usable >> d & 1U) == 0) continue;
       const auto offer = [&](const BlockPlan& plan) {
-        const Option option = evaluate(problem, span, phase, plan);
+        const Option option = evaluate_on(active, span, plan);
         all.offer(option);
         if (option.possible()) result.single.push_back(option);
       };
@@ -336,15 +371,15 @@ SpanOptions enumerate_options(const SolveProblem& problem, const SpanTimes& span
   if (!sets.empty() && allowed(options, by_features) && (one_block || paired || attention)) {
     FeatureTable table(span, span.feature_points(options.grid), 0, span.rows());
     for (const unsigned mask : sets) {
-      divided.offer(best_by_features_of(problem, span, phase, members(mask, devices), table, by_features));
+      divided.offer(best_by_features_of(active, span, members(mask, devices), table, by_features));
     }
   }
   if (!sets.empty() && !paired && span.rows() > 1 && (one_block || !attention)) {
     if (allowed(options, Strategy::kSequence)) {
       RowTable table(problem, span, row_points(problem, span.rows(), options.grid));
-      for (const unsigned mask : sets) divided.offer(best_sequence(problem, span, phase, mask, table));
+      for (const unsigned mask : sets) divided.offer(best_sequence(active, span, mask, table));
     }
-    if (one_block && allowed(options, Strategy::kHybrid)) offer_hybrids(problem, span, phase, options, usable, divided);
+    if (one_block && allowed(options, Strategy::kHybrid)) offer_hybrids(active, span, options, usable, divided);
   }
 
   result.divided = divided.cheapest_first();

@@ -100,12 +100,7 @@ double SpanTimes::slice_time(const std::string& id, OpDesc desc, std::int64_t k)
 double SpanTimes::op_time(int device, std::size_t index, std::int64_t m, std::int64_t context,
                           std::int64_t cols) const {
   const SpanOp& op = ops_[index];
-  const std::int64_t key_context = op.desc.kind == OpKind::kAttention ? context : 0;
-  auto& times = memo_[{device, index, m, key_context}];
-  const auto found = times.find(cols);
-  if (found != times.end()) return found->second;
-  double& time = times[cols];
-  if (!has_curve(problem_.costs->profile(problem_.id(device)), op.desc)) return time = kImpossible;
+  if (!has_curve(problem_.costs->profile(problem_.id(device)), op.desc)) return kImpossible;
   OpDesc desc = op.desc;
   desc.m = m;
   std::int64_t of_n = 0;
@@ -122,10 +117,10 @@ double SpanTimes::op_time(int device, std::size_t index, std::int64_t m, std::in
       desc.n = desc.heads * desc.head_dim;
       break;
     case Divided::kReduction:
-      return time = slice_time(problem_.id(device), desc, cols);
+      return slice_time(problem_.id(device), desc, cols);
   }
   if (desc.kind == OpKind::kAttention) desc.context = context;
-  return time = problem_.costs->op(problem_.id(device), desc, desc.kind == OpKind::kMatmul ? of_n : 0).median_ns;
+  return problem_.costs->op(problem_.id(device), desc, desc.kind == OpKind::kMatmul ? of_n : 0).median_ns;
 }
 
 SpanTimes::BlockTime SpanTimes::block_part(int device, BlockKind block, const std::vector<Part>& parts, double f0,
@@ -183,7 +178,9 @@ FeatureTable::FeatureTable(const SpanTimes& span, std::vector<double> points, st
   for (const SpanOp& op : span.ops_) {
     std::vector<std::int64_t>& ends = boundaries_.emplace_back();
     for (const double point : points_) ends.push_back(boundary(op, point));
+    for (std::size_t p = 2; p < ends.size(); ++p) uniform_ = uniform_ && ends[p] - ends[p - 1] == ends[1] - ends[0];
   }
+  totals_.assign(parts_.size() * points_.size() * points_.size(), -1.0);
   op_times_.resize(parts_.size() * span.ops_.size());
   for (std::size_t i = 0; i < op_times_.size(); ++i) {
     const SpanOp& op = span.ops_[i % span.ops_.size()];
@@ -191,7 +188,7 @@ FeatureTable::FeatureTable(const SpanTimes& span, std::vector<double> points, st
   }
 }
 
-double FeatureTable::operator()(int device, int i, int j) {
+double FeatureTable::sum(int device, int i, int j) {
   const std::vector<SpanOp>& ops = span_.ops_;
   double total = 0;
   double of_block = 0;

@@ -1,11 +1,9 @@
 // How long each device takes for a rectangle (rows x features) of one block, or of several consecutive blocks that are
-// divided alike. Pure evaluation of the cost model over the ops, with a memo; decides nothing. Used by one thread.
+// divided alike. Pure evaluation of the cost model over the ops; decides nothing.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "profiles/cost_model.h"
@@ -90,8 +88,6 @@ class SpanTimes {
   std::int64_t rows_;
   std::int64_t context_;
   std::vector<SpanOp> ops_;
-  // By device, op, rows and context; then by columns.
-  mutable std::map<std::tuple<int, std::size_t, std::int64_t, std::int64_t>, std::map<std::int64_t, double>> memo_;
 };
 
 // Times of every device on features [points[i], points[j]) of fixed rows.
@@ -100,16 +96,29 @@ class FeatureTable {
   FeatureTable(const SpanTimes& span, std::vector<double> points, std::int64_t row0, std::int64_t rows);
   const std::vector<double>& points() const { return points_; }
   int last() const { return static_cast<int>(points_.size()) - 1; }
-  double operator()(int device, int i, int j);
+  double operator()(int device, int i, int j) {
+    const std::size_t count = points_.size();
+    const int begin = uniform_ ? 0 : i;
+    const int end = uniform_ ? j - i : j;
+    double& total = totals_[(static_cast<std::size_t>(device) * count + static_cast<std::size_t>(begin)) * count +
+                            static_cast<std::size_t>(end)];
+    if (total < 0) total = sum(device, i, j);
+    return total;
+  }
   int launches(int device) const { return static_cast<int>(parts_[static_cast<std::size_t>(device)].size()); }
   const std::vector<Part>& parts(int device) const { return parts_[static_cast<std::size_t>(device)]; }
 
  private:
+  double sum(int device, int i, int j);
+
   const SpanTimes& span_;
   std::vector<double> points_;
   std::vector<std::vector<Part>> parts_;               // [device]
   std::vector<std::vector<std::int64_t>> boundaries_;  // [op][point]
   std::vector<std::vector<double>> op_times_;          // [device * ops + op][width]; < 0: not yet
+  // Every set of devices asks again. Between points that lie equally far apart for every op, only the width counts.
+  std::vector<double> totals_;  // [device][i][j]; < 0: not yet
+  bool uniform_ = true;
 };
 
 }  // namespace hetero

@@ -1,6 +1,8 @@
 #include "tuner/solve/step.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 namespace hetero {
 namespace {
@@ -42,6 +44,16 @@ std::unique_ptr<StepSolution> empty_step(const SolveProblem& problem, Phase phas
   return step;
 }
 
+// What a span's options depend on within a step: layers of different formats mostly differ in a block or two.
+std::string span_key(const ModelShape& shape, const std::vector<BlockKind>& blocks, SpanForm form, int layer) {
+  std::string key = form == SpanForm::kPaired ? "paired" : "columns";
+  for (const BlockKind block : blocks) {
+    key += "; " + std::string(name_of(block));
+    for (const OpDesc& op : block_ops(shape, block, layer, 1, 1)) key += ", " + canonical_text(op);
+  }
+  return key;
+}
+
 SpanOptions followed(const SolveProblem& problem, const SpanTimes& span, Phase phase,
                      const std::vector<Share>& features) {
   SpanOptions result;
@@ -78,11 +90,16 @@ std::unique_ptr<StepSolution> solve_step(const SolveProblem& problem, const Solv
   auto step = empty_step(problem, phase, tokens);
   const std::int64_t context = context_of(options, phase, tokens);
   const bool several = (usable & (usable - 1)) != 0;
+  std::map<std::string, SpanOptions> known;
   for (LayerClass& layers : step->classes) {
     const int layer = layers.layers.front();
     const auto add = [&](const std::vector<BlockKind>& blocks, SpanForm form) {
-      const SpanTimes span(problem, blocks, form, layer, tokens, context);
-      layers.spans.push_back(enumerate_options(problem, span, phase, options, usable));
+      const auto [entry, is_new] = known.try_emplace(span_key(*problem.shape, blocks, form, layer));
+      if (is_new) {
+        const SpanTimes span(problem, blocks, form, layer, tokens, context);
+        entry->second = enumerate_options(problem, span, phase, options, usable);
+      }
+      layers.spans.push_back(entry->second);
     };
     for (const BlockKind kind : kLayerKinds) add({kind}, SpanForm::kByColumns);
     if (!several) continue;

@@ -78,7 +78,7 @@ TEST(MeasureSim, FindsTheSlowdownOfContention) {
     EXPECT_NEAR(s.device_ns / alone, expected, 0.05 * expected) << s.device << " " << s.subject;
     ++seen;
   }
-  EXPECT_EQ(seen, 4 * 3);  // two devices, two phases, three rounds
+  EXPECT_EQ(seen, 2 * (1 + 2) * 3);  // two devices, one op of decode and two of prefill, three rounds
 }
 
 TEST(MeasureSim, EverySubjectGetsItsRoundsAndNoMore) {

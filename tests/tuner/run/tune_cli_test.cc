@@ -1,8 +1,10 @@
 // hetero-tune as a program: wrong input gives one line on stderr and the documented exit code.
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <string>
 
+#include "profiles/store/store.h"
 #include "tests/support/refusal.h"
 
 namespace hetero {
@@ -54,6 +56,95 @@ TEST(TuneCli, SimulatesWithoutADeviceAndAlwaysTheSame) {
   EXPECT_EQ(first.exit_code, 0) << first.err;
   EXPECT_NE(first.out.find("\"provenance\": \"simulated\""), std::string::npos);
   EXPECT_EQ(first.out, tune(arguments).out);
+}
+
+// A run with one of everything that show --quality looks at.
+void make_run(const std::string& path) {
+  const auto store = Store::open(path, StoreAccess::kReadWrite);
+  RunInfo info;
+  info.started_utc = "2026-01-01T00:00:00Z";
+  info.command = "hetero-tune run " + std::string(200, 'x');
+  const RunId run = store->begin_run(info);
+  std::vector<Sample> samples;
+  const auto add = [&](SampleKind kind, const std::string& subject, const std::string& with, double ns) -> Sample& {
+    Sample& s = samples.emplace_back();
+    s.kind = kind;
+    s.device = "cpu:0";
+    s.exact_fingerprint = "aa";
+    s.subject = subject;
+    s.active_with = with;
+    s.device_ns = ns;
+    return s;
+  };
+  const std::string first = "matmul m=256 n=8192 k=2048 w=q4_0 a=f32";
+  const std::string second = "matmul m=256 n=2048 k=8192 w=q4_0 a=f32";
+  for (const std::string& op : {first, second}) add(SampleKind::kOp, op, "", 100);
+  add(SampleKind::kContention, first, "opencl:0@1", 120);
+  add(SampleKind::kContention, second, "opencl:0@1", 125);
+  for (const double ns : {100.0, 104.0, 150.0}) add(SampleKind::kAnchor, first, "", ns);
+  samples.back().status = SampleStatus::kUntrusted;
+  add(SampleKind::kGate, "prefill 256 plan", "opencl:0@1", 2e6).params["predicted_ns"] = 1900000;
+  store->add_samples(run, samples);
+  DeviceProfile profile;
+  profile.device = "cpu:0";
+  profile.kind = "cpu";
+  profile.exact_fingerprint = "aa";
+  profile.held_out = {{OpKind::kMatmul,
+                       DType::kQ4_0,
+                       40,
+                       CostFamily::kTrees,
+                       {{CostFamily::kCurves, 0.1, 0.2, 0.11}, {CostFamily::kTrees, 0.034, 0.061, 0.04}}}};
+  store->put_profile(run, profile);
+  store->add_stage(run, {"measure", 12.5, 13});
+  store->end_run(run, "done");
+}
+
+TEST(TuneCli, ShowsHowFarTheLastRunCanBeTrusted) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("profiles.db");
+  make_run(path);
+  const Finished shown = tune("show --quality --db " + path);
+  EXPECT_EQ(shown.exit_code, 0) << shown.err;
+  for (const std::string figure : {"3.4 %, 6.1 %", "trees", "12.5 %", "44.2 %", "1.200", "1.250", "-5.0 %", "12.5 s"}) {
+    EXPECT_NE(shown.out.find(figure), std::string::npos) << figure << "\n" << shown.out;
+  }
+  std::istringstream lines(shown.out);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
+  const Finished json = tune("show --quality --json --db " + path);
+  EXPECT_EQ(json.exit_code, 0) << json.err;
+  for (const std::string key : {"held_out", "trust", "anchors", "slowdowns", "plans", "stages"}) {
+    EXPECT_NE(json.out.find("\"" + key + "\""), std::string::npos) << key;
+  }
+}
+
+TEST(TuneCli, MergesAndPrunes) {
+  const test::TemporaryFolder folder;
+  make_run(folder.file("a.db"));
+  make_run(folder.file("b.db"));
+  const std::string out = folder.file("c.db");
+  const Finished merged = tune("merge " + folder.file("a.db") + " " + folder.file("b.db") + " -o " + out + " --json");
+  EXPECT_EQ(merged.exit_code, 0) << merged.err;
+  EXPECT_NE(merged.out.find("\"runs\": 1, \"samples\": 8"), std::string::npos) << merged.out;
+  expect_refused("merge " + folder.file("a.db") + " -o " + out, 2);
+  expect_refused("merge " + folder.file("nothing.db") + " -o " + folder.file("d.db"), 3);
+  const Finished pruned = tune("prune --dry-run --json --db " + out);
+  EXPECT_EQ(pruned.exit_code, 0) << pruned.err;
+  EXPECT_NE(pruned.out.find("\"samples\": 0"), std::string::npos) << pruned.out;
+  expect_refused("prune --db " + folder.file("nothing.db"), 3);
+}
+
+TEST(TuneCli, SimulatesAProfileWithFiguresLaidOverIt) {
+  const test::TemporaryFolder folder;
+  const std::string mine = folder.file("mine.json");
+  test::write_file(mine, R"({"schema": "hetero.system_profile", "version": 1, "name": "mine", "devices": [
+    {"device": "test-npu/npu", "kind": "npu", "launch_ns": {"value": 5e6, "provenance": "measured"}}]})");
+  const std::string tail = " --shape smollm2-135m --devices npu --prompt 64 --generate 0 --json";
+  const Finished shipped = tune("simulate --profile test-npu" + tail);
+  const Finished both = tune("simulate --profile test-npu," + mine + tail);
+  EXPECT_EQ(shipped.exit_code, 0) << shipped.err;
+  EXPECT_EQ(both.exit_code, 0) << both.err;
+  EXPECT_NE(shipped.out, both.out) << "a launch takes longer";
+  expect_refused("simulate --profile test-npu,nonexistent --shape llama-3-8b", 3);
 }
 
 TEST(TuneCli, DevicesPrintsJson) {

@@ -1,0 +1,93 @@
+"""What sweep_regret.py and budget_curve.py share: a plan's rate under hetero-infer --bench, plans taking turns, tables.
+
+Each timing is a process of its own, so that nothing of one plan (packed weights, threads, clocks) is left to the next.
+"""
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def fail(message):
+    print(f"{pathlib.Path(sys.argv[0]).name}: {message}", file=sys.stderr)
+    sys.exit(3)
+
+
+# A sweep of an hour must not end because one start of a driver failed.
+TRIES = 3
+ENVIRONMENT_FAILED = 3
+
+
+def run(command):
+    for attempt in range(TRIES):
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return done.stdout
+        message = f"{' '.join(str(part) for part in command[:4])} ...: {(done.stderr.strip().splitlines() or ['?'])[-1]}"
+        if done.returncode != ENVIRONMENT_FAILED or attempt + 1 == TRIES:
+            break
+        print(f"again, after: {message}", file=sys.stderr)
+    return fail(message)
+
+
+def flags(parser):
+    parser.add_argument("model", type=pathlib.Path)
+    parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "build/release/bin", help="folder of the programs")
+    parser.add_argument("--devices", default="cpu:0,opencl:0@1")
+    parser.add_argument("--bench", default="pp256,tg64", help="tests, as of hetero-infer --bench")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=pathlib.Path, help="file for the Markdown (default: stdout)")
+
+
+def seconds_per_token(args, test, plan):
+    """One timing of a test (after a warm-up of its own) under a plan file."""
+    text = run([args.bin / "hetero-infer", "-q", "-m", args.model, "--devices", args.devices, "--plan", plan, "--bench",
+                test, "-r", "1", "--json"])
+    return 1 / json.loads(text)[0]["tok_per_s"]["median"]
+
+
+def take_turns(args, test, plans, rounds):
+    """Lists of seconds per token, by name. Every other round goes backwards: a drift hits all alike."""
+    times = {name: [] for name in plans}
+    for number in range(rounds):
+        names = list(plans) if number % 2 == 0 else list(reversed(plans))
+        for name in names:
+            times[name].append(seconds_per_token(args, test, plans[name]))
+        print(f"{test}: round {number + 1} of {rounds}", file=sys.stderr)
+    return times
+
+
+def ratio(times, name, to):
+    """Median and MAD of name/to, round by round."""
+    ratios = [a / b for a, b in zip(times[name], times[to])]
+    middle = statistics.median(ratios)
+    return middle, statistics.median(abs(r - middle) for r in ratios)
+
+
+def percent(value, spread):
+    return f"{100 * value:+.1f} ± {100 * spread:.1f} %"
+
+
+def table(header, rows):
+    lines = ["| " + " | ".join(header) + " |", "| " + " | ".join("---" for _ in header) + " |"]
+    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]) + "\n"
+
+
+def machine(args):
+    """One line on what the figures were taken on."""
+    text = run([args.bin / "hetero-infer", "-q", "-m", args.model, "--devices", args.devices.split(",")[0], "--plan",
+                "none", "--bench", "pp1", "-r", "1", "--json"])
+    row = json.loads(text)[0]
+    environment = row["environment"]
+    return (f"{environment.get('cpu', 'unknown processor')}, {args.devices}; {args.model.name}, "
+            f"{row['model']['params'] / 1e6:.0f} M parameters; {args.rounds} rounds, median ± MAD")
+
+
+def write(args, text):
+    if args.out:
+        args.out.write_text(text, encoding="utf-8")
+    else:
+        print(text, end="")
