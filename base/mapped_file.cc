@@ -23,7 +23,7 @@ struct Mappings {
   std::map<std::uintptr_t, std::uintptr_t> end_of;  // begin -> end
 };
 Mappings& mappings() {
-  static Mappings all;
+  static Mappings& all = *new Mappings;  // never destroyed: files of static objects outlive other static objects
   return all;
 }
 
