@@ -55,11 +55,21 @@ std::unique_ptr<Connection> open_unwritable(const std::string& path) {
   return std::make_unique<Connection>(uri_of(path) + "?immutable=1", path, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
 }
 
-bool begins_as_database(std::istream& file) {
-  constexpr std::string_view kMagic = std::string_view("SQLite format 3\0", 16);
-  char magic[kMagic.size()] = {};
-  file.read(magic, sizeof magic);
-  return std::string_view(magic, static_cast<std::size_t>(file.gcount())) == kMagic;
+bool begins_with(std::istream& file, std::string_view magic) {
+  std::string bytes(magic.size(), '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  return std::string_view(bytes.data(), static_cast<std::size_t>(file.gcount())) == magic;
+}
+
+bool begins_as_database(std::istream& file) { return begins_with(file, std::string_view("SQLite format 3\0", 16)); }
+
+// A program that was killed within its first transaction left a journal beside what may not even begin as a database,
+// and only a connection that may write can undo it. (Later transactions are in the write-ahead log, which readers
+// understand.)
+void undo_what_was_cut_off(const std::string& path) {
+  std::ifstream journal(path + "-journal", std::ios::binary);
+  if (!begins_with(journal, "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7") || ::access(path.c_str(), W_OK) != 0) return;
+  Connection(path, path, SQLITE_OPEN_READWRITE).integer("PRAGMA user_version");
 }
 
 // What is found without writing decides whether any other is opened.
@@ -70,6 +80,7 @@ Found look_at(const std::string& path) {
   if (fs::is_directory(status)) not_ours(path, "is a folder");
   if (!fs::is_regular_file(status)) not_ours(path, "is not a file");
 
+  undo_what_was_cut_off(path);
   std::ifstream file(path, std::ios::binary);
   if (!file) {
     throw environment_error("database " + path + " cannot be read", "check its permissions, or name another with --db");

@@ -479,6 +479,25 @@ TEST_F(StoreTest, KillInTheMiddleOfInserts) {
 }
 
 // Hundreds of times, at random: also while the file is made, while a document is put and while a run ends.
+// Killed within the transaction that creates the file: pages of it are in the file already, and its journal beside it.
+TEST_F(StoreTest, KilledWhileCreating) {
+  const pid_t child = in_child([&] {
+    sqlite3* db = nullptr;
+    const bool begun = sqlite3_open(path_.c_str(), &db) == SQLITE_OK &&
+                       sqlite3_exec(db,
+                                    "PRAGMA cache_size = 1; BEGIN; CREATE TABLE t (x);"
+                                    "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 100) "
+                                    "INSERT INTO t SELECT randomblob(4000) FROM c",
+                                    nullptr, nullptr, nullptr) == SQLITE_OK;
+    return begun ? 0 : 1;  // the child ends without closing
+  });
+  ASSERT_EQ(exit_code_of(child), 0);
+  ASSERT_TRUE(fs::exists(path_ + "-journal"));
+  ASSERT_GT(fs::file_size(path_), 0u);
+  EXPECT_EQ(Store::open(path_, StoreAccess::kReadWrite)->sample_count(), 0);
+  EXPECT_EQ(sql(path_, "PRAGMA integrity_check"), "ok");
+}
+
 TEST_F(StoreTest, KillAtAnyMoment) {
   constexpr int kAttempts = 300;
   constexpr int kAttemptsPerFile = 20;
