@@ -24,15 +24,7 @@
 // x[0, count) of a block of 32, zeros beyond; as scaled values and sums of its halves.
 inline void scale_block(global const float* x, long count, private float* xs, private float* sums) {
   float16 a, b;
-  if (count >= 32) {
-    a = vload16(0, x);
-    b = vload16(1, x);
-  } else {
-    float padded[32];
-    for (int i = 0; i < 32; ++i) padded[i] = i < count ? x[i] : 0.0f;
-    a = vload16(0, padded);
-    b = vload16(1, padded);
-  }
+  load_columns(x, count, &a, &b);
   vstore16(a * FACTORS, 0, xs);
   vstore16(b * FACTORS, 1, xs);
   sums[0] = sum_lanes(a);

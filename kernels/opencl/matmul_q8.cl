@@ -48,16 +48,6 @@ inline int16 pair_products(uint16 a, uint16 b) {
 #define DWORDS 16
 #endif
 
-inline int sum_codes(int16 v) {
-  const int8 a = v.lo + v.hi;
-  const int4 b = a.lo + a.hi;
-  const int2 c = b.lo + b.hi;
-  return c.x + c.y;
-}
-
-// Codes of 16 columns; rounds to nearest by letting the float's last bit be the unit.
-inline int16 codes_of(float16 x, float inverse) { return as_int16(fma(x, (float16)(inverse), 0x1.8p23f)) - 0x4b400000; }
-
 inline void store_codes(int16 codes, private uint* to) {
 #if BYTES
   vstore16(convert_char16(codes), 0, (private char*)to);
@@ -70,15 +60,7 @@ inline void store_codes(int16 codes, private uint* to) {
 inline void quantise_block(global const float* x, long count, private uint* codes, private float* scale,
                            private float* shifts) {
   float16 a, b;
-  if (count >= 32) {
-    a = vload16(0, x);
-    b = vload16(1, x);
-  } else {
-    float padded[32];
-    for (int i = 0; i < 32; ++i) padded[i] = i < count ? x[i] : 0.0f;
-    a = vload16(0, padded);
-    b = vload16(1, padded);
-  }
+  load_columns(x, count, &a, &b);
   const float most = max_lanes(fmax(fabs(a), fabs(b)));
   // Below the smallest normal float the inverse would overflow: such a block counts as zero.
   const float inverse = most > 1e-36f ? 127.0f / most : 0.0f;
@@ -87,10 +69,10 @@ inline void quantise_block(global const float* x, long count, private uint* code
   *scale = most / 127.0f + sum_lanes((a + b) * 0.0f);
   const float unit = MIN_BYTES > 0 ? *scale : -(float)ZERO * *scale;
 #if GROUPS == 2
-  shifts[0] = unit * (float)sum_codes(low);
-  shifts[1] = unit * (float)sum_codes(high);
+  shifts[0] = unit * (float)sum_lanes_int(low);
+  shifts[1] = unit * (float)sum_lanes_int(high);
 #else
-  shifts[0] = unit * (float)sum_codes(low + high);
+  shifts[0] = unit * (float)sum_lanes_int(low + high);
 #endif
   store_codes(low, codes);
   store_codes(high, codes + DWORDS / 2);

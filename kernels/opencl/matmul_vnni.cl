@@ -17,13 +17,6 @@
 #define BLOCKS ((COLUMNS + 31) / 32)
 #define BLOCK_DWORDS (ROWS * (1 + GROUPS + 8))
 
-inline int sum_of(int16 v) {
-  const int8 a = v.lo + v.hi;
-  const int4 b = a.lo + a.hi;
-  const int2 c = b.lo + b.hi;
-  return c.x + c.y;
-}
-
 inline int most_of(int16 v) {
   const int8 a = max(v.lo, v.hi);
   const int4 b = max(a.lo, a.hi);
@@ -31,21 +24,10 @@ inline int most_of(int16 v) {
   return max(c.x, c.y);
 }
 
-// Codes of 16 columns; rounds to nearest by letting the float's last bit be the unit.
-inline int16 codes_of(float16 x, float inverse) { return as_int16(fma(x, (float16)(inverse), 0x1.8p23f)) - 0x4b400000; }
-
 // x[0, count) of a block of 32, zeros beyond, to row r of a tile's block.
 inline void quantise_block(global const float* x, long count, int r, private uint* to) {
   float16 a, b;
-  if (count >= 32) {
-    a = vload16(0, x);
-    b = vload16(1, x);
-  } else {
-    float padded[32];
-    for (int i = 0; i < 32; ++i) padded[i] = i < count ? x[i] : 0.0f;
-    a = vload16(0, padded);
-    b = vload16(1, padded);
-  }
+  load_columns(x, count, &a, &b);
   // Magnitudes as integers have the same order, infinity and NaN at its end: they get into the scale.
   const float most = as_float(most_of(max(as_int16(a) & 0x7fffffff, as_int16(b) & 0x7fffffff)));
   // Below the smallest normal float the inverse would overflow: such a block counts as zero.
@@ -54,12 +36,12 @@ inline void quantise_block(global const float* x, long count, int r, private uin
   const float scale = most / 127.0f;
   to[r] = as_uint(scale);
 #if MIN_BYTES > 0
-  to[ROWS + r] = as_uint(scale * (float)sum_of(low + high));
+  to[ROWS + r] = as_uint(scale * (float)sum_lanes_int(low + high));
 #elif GROUPS == 2
-  to[ROWS + r] = as_uint(-ZERO * sum_of(low));
-  to[2 * ROWS + r] = as_uint(-ZERO * sum_of(high));
+  to[ROWS + r] = as_uint(-ZERO * sum_lanes_int(low));
+  to[2 * ROWS + r] = as_uint(-ZERO * sum_lanes_int(high));
 #else
-  to[ROWS + r] = as_uint(-ZERO * sum_of(low + high));
+  to[ROWS + r] = as_uint(-ZERO * sum_lanes_int(low + high));
 #endif
   const char16 bytes[2] = {convert_char16(low), convert_char16(high)};
   const private uint* quads = (const private uint*)bytes;

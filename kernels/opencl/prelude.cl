@@ -53,6 +53,26 @@ inline float max_lanes(float16 v) {
   const float2 c = fmax(b.lo, b.hi);
   return fmax(c.x, c.y);
 }
+inline int sum_lanes_int(int16 v) {
+  const int8 a = v.lo + v.hi;
+  const int4 b = a.lo + a.hi;
+  const int2 c = b.lo + b.hi;
+  return c.x + c.y;
+}
+// x[0, count) of a block of 32 columns as two vectors, zeros beyond.
+inline void load_columns(global const float* x, long count, float16* a, float16* b) {
+  if (count >= 32) {
+    *a = vload16(0, x);
+    *b = vload16(1, x);
+  } else {
+    float padded[32];
+    for (int i = 0; i < 32; ++i) padded[i] = i < count ? x[i] : 0.0f;
+    *a = vload16(0, padded);
+    *b = vload16(1, padded);
+  }
+}
+// Codes of 16 columns for products of bytes; rounds to nearest by letting the float's last bit be the unit.
+inline int16 codes_of(float16 x, float inverse) { return as_int16(fma(x, (float16)(inverse), 0x1.8p23f)) - 0x4b400000; }
 #else
 typedef float fvec;
 typedef uint uvec;
