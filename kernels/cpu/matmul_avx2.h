@@ -38,6 +38,29 @@ HETERO_AVX2 inline __m256 load_figures(const std::byte* p) {
   }
 }
 
+// The scales of group g for 8 rows from `lane0` on: `w` is the block.
+template <PackedKind K>
+HETERO_AVX2 inline __m256 load_scales(const std::byte* w, int g, int lane0) {
+  constexpr PackedTraits t = packed_traits(K);
+  const std::byte* scales = w + t.scales_offset() + (g * kPanelRows + lane0) * t.scale_bytes;
+  if constexpr (t.scale_bytes == 1) {
+    const __m128i whole = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(scales));
+    return _mm256_mul_ps(load_figures<2>(w + 2 * lane0), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(whole)));
+  } else {
+    return load_figures<t.scale_bytes>(scales);
+  }
+}
+
+// Quad `i` (columns 4i..4i+3) of 8 rows, of elements of 6 bits.
+HETERO_AVX2 inline __m256i load_six_bit_quad(const std::byte* quants, int i) {
+  const std::byte* bytes = quants + i / 4 * 192;
+  if (i % 4 < 3) return _mm256_and_si256(load_bytes(bytes + i % 4 * 64), _mm256_set1_epi8(63));
+  const __m256i first = _mm256_and_si256(_mm256_srli_epi16(load_bytes(bytes), 2), _mm256_set1_epi8(48));
+  const __m256i second = _mm256_and_si256(_mm256_srli_epi16(load_bytes(bytes + 64), 4), _mm256_set1_epi8(12));
+  const __m256i third = _mm256_and_si256(_mm256_srli_epi16(load_bytes(bytes + 128), 6), _mm256_set1_epi8(3));
+  return _mm256_or_si256(_mm256_or_si256(first, second), third);
+}
+
 // Writes 8 features of row r from feature `lane0` of the panel on; adds the residual.
 HETERO_AVX2 inline void store(const TileArgs& args, int r, int lane0, __m256 value) {
   const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);

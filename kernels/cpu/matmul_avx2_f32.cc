@@ -30,14 +30,25 @@ HETERO_AVX2 inline __m256 load_column(const std::byte* block, int c, int lane0) 
   }
 }
 
-// Bits [low, low + Bits) of every dword lane as a number less the kind's zero. Bytes come with their top bit flipped
-// where the zero is 128, which makes them signed.
+// Quads of kinds with a zero are read less it, as signed bytes.
+constexpr bool signed_quads(const PackedTraits& t) { return t.bits != 4 && t.zero != 0; }
+
+// Vector `i` of the elements that lie in dword lanes: a quad; with 4 bits two of them, as nibbles.
 template <PackedKind K>
+HETERO_AVX2 inline __m256i load_elements(const std::byte* quants, int i) {
+  constexpr PackedTraits t = packed_traits(K);
+  if constexpr (t.bits == 6) return _mm256_sub_epi8(load_six_bit_quad(quants, i), _mm256_set1_epi8(t.zero));
+  const __m256i raw = load_bytes(quants + 64 * i);
+  return signed_quads(t) ? _mm256_xor_si256(raw, _mm256_set1_epi8(-128)) : raw;
+}
+
+// Bits [low, low + Width) of every dword lane, as load_elements has them, as a number less the kind's zero.
+template <PackedKind K, int Width>
 HETERO_AVX2 inline __m256 element_lane(__m256i raw, int low) {
   constexpr PackedTraits t = packed_traits(K);
-  const __m256i up = _mm256_slli_epi32(raw, 32 - t.bits - low);
-  if constexpr (t.zero == 128) return _mm256_cvtepi32_ps(_mm256_srai_epi32(up, 24));
-  const __m256 q = _mm256_cvtepi32_ps(_mm256_srli_epi32(up, 32 - t.bits));
+  const __m256i up = _mm256_slli_epi32(raw, 32 - Width - low);
+  if constexpr (signed_quads(t)) return _mm256_cvtepi32_ps(_mm256_srai_epi32(up, 32 - Width));
+  const __m256 q = _mm256_cvtepi32_ps(_mm256_srli_epi32(up, 32 - Width));
   if constexpr (t.zero == 0) return q;
   return _mm256_sub_ps(q, _mm256_set1_ps(static_cast<float>(t.zero)));
 }
@@ -69,9 +80,9 @@ template <PackedKind K, int R>
 HETERO_AVX2 inline void add_quantised_block(__m256 (&total)[R], const std::byte* w, const float* a, int lane0) {
   constexpr PackedTraits t = packed_traits(K);
   constexpr int kSums = chains(R) * R;
-  constexpr int kPerLane = 32 / t.bits;                      // elements in a dword lane
+  constexpr int kPerLane = t.bits == 4 ? 8 : 4;  // elements in a dword lane
+  constexpr int kWidth = 32 / kPerLane;
   constexpr int kRaw = kBlockColumns / kPerLane / t.groups;  // vectors of them in a group
-  const __m256i flip = _mm256_set1_epi8(t.zero == 128 ? -128 : 0);
   const std::byte* quants = w + t.quants_offset() + 4 * lane0;
   HETERO_UNROLL
   for (int g = 0; g < t.groups; ++g) {
@@ -80,15 +91,15 @@ HETERO_AVX2 inline void add_quantised_block(__m256 (&total)[R], const std::byte*
     for (int i = 0; i < kSums; ++i) sums[i] = _mm256_setzero_ps();
     HETERO_UNROLL
     for (int i = g * kRaw; i < (g + 1) * kRaw; ++i) {
-      const __m256i raw = _mm256_xor_si256(load_bytes(quants + 64 * i), flip);
+      const __m256i raw = load_elements<K>(quants, i);
       HETERO_UNROLL
       for (int j = 0; j < kPerLane; ++j) {
-        // 8 bits: byte j is column j. 4 bits: nibble j is column j / 2 of the low or high quad.
-        const int column = kPerLane * i + (t.bits == 8 ? j : 4 * (j % 2) + j / 2);
-        add_column<R>(sums, element_lane<K>(raw, t.bits * j), a, column);
+        // Quads: byte j is column j. 4 bits: nibble j is column j / 2 of the low or high quad.
+        const int column = kPerLane * i + (t.bits == 4 ? 4 * (j % 2) + j / 2 : j);
+        add_column<R>(sums, element_lane<K, kWidth>(raw, kWidth * j), a, column);
       }
     }
-    const __m256 scale = load_figures<t.scale_bytes>(w + (g * kPanelRows + lane0) * t.scale_bytes);
+    const __m256 scale = load_scales<K>(w, g, lane0);
     HETERO_UNROLL
     for (int r = 0; r < R; ++r) total[r] = _mm256_fmadd_ps(sum_of_chains<R>(sums, r), scale, total[r]);
   }

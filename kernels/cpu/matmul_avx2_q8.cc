@@ -2,9 +2,10 @@
 //
 // vpmaddubsw multiplies unsigned by signed bytes and adds pairs into 16 bits with saturation, so products are kept
 // small enough that no sum of them can saturate:
-//   weights of at most 15 (31): 2 * 15 * 127 * 8 (2 * 31 * 127 * 4) fit, and as many are added before widening;
+//   weights of at most 15 (31, 63): 2 * 15 * 127 * 8 (2 * 31 * 127 * 4, 2 * 63 * 127 * 2) fit, and as many are added
+//   before widening;
 //   weights with zero 128: |weight| is the unsigned factor and the activation takes its sign: 2 * 128 * 127 fit once.
-// The latter are sums over (q - 128) * activation already; to those of 4-bit weights with a zero -zero *
+// The latter are sums over (q - 128) * activation already; to those of other weights with a zero -zero *
 // sum(activations) is added, as in the VNNI kernel, which tells about outliers too.
 //
 // Registers of the largest tile (4 rows, 8 features): 4 sums, 4 totals, weights, a product, two constants.
@@ -27,8 +28,11 @@ constexpr int kMaxRows = 4;
 // Products of a weight quad that fit in 16 bits together.
 constexpr int quads_before_widening(const PackedTraits& t) {
   if (t.zero == 128) return 1;
-  return t.bits == 4 ? 8 : 4;
+  return t.bits == 4 ? 8 : t.bits == 6 ? 2 : 4;
 }
+
+// Whether sums of products begin at -zero * sum(activations).
+constexpr bool has_starts(const PackedTraits& t) { return t.zero != 0 && t.zero != 128; }
 
 // Quad `i` (columns 4i..4i+3) of 8 rows.
 template <PackedKind K>
@@ -37,6 +41,8 @@ HETERO_AVX2 inline __m256i load_quad(const std::byte* quants, int i) {
   if constexpr (t.bits == 8) {
     const __m256i q = load_bytes(quants + 64 * i);
     return t.zero == 128 ? _mm256_xor_si256(q, _mm256_set1_epi8(-128)) : q;
+  } else if constexpr (t.bits == 6) {
+    return load_six_bit_quad(quants, i);
   } else {
     const __m256i pairs = load_bytes(quants + 64 * (i / 2));
     return _mm256_and_si256(i % 2 == 0 ? pairs : _mm256_srli_epi16(pairs, 4), _mm256_set1_epi8(15));
@@ -78,9 +84,9 @@ HETERO_AVX2 inline void multiply_plane(__m256i (&sums)[R], const std::byte* quan
       sums[r] = i == g * kQuads ? wide : _mm256_add_epi32(sums[r], wide);
     }
   }
-  if constexpr (t.zero == 8) {
+  if constexpr (has_starts(t)) {
     HETERO_UNROLL
-    for (int r = 0; r < R; ++r) sums[r] = _mm256_add_epi32(sums[r], broadcast_dword(starts + 4 * r));
+    for (int r = 0; r < R; ++r) sums[r] = _mm256_add_epi32(sums[r], broadcast_dword(starts + 4 * (g * R + r)));
   }
 }
 
@@ -88,8 +94,7 @@ HETERO_AVX2 inline void multiply_plane(__m256i (&sums)[R], const std::byte* quan
 template <PackedKind K, int R, int Totals>
 HETERO_AVX2 inline void add_scaled(__m256 (&totals)[Totals], int first, const __m256i (&sums)[R], const std::byte* w,
                                    int g, int lane0) {
-  constexpr PackedTraits t = packed_traits(K);
-  const __m256 scale = load_figures<t.scale_bytes>(w + (g * kPanelRows + lane0) * t.scale_bytes);
+  const __m256 scale = load_scales<K>(w, g, lane0);
   HETERO_UNROLL
   for (int r = 0; r < R; ++r) {
     totals[first + r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[r]), scale, totals[first + r]);
@@ -149,9 +154,8 @@ HETERO_AVX2 inline __m256 with_outliers(__m256 total, const TileArgs& args, int 
     const __m256i weights = load_quad<K>(w + t.quants_offset() + 4 * lane0, quad);
     const __m256i products = product<K>(weights, broadcast_dword(list + offsetof(Outlier, high)));
     __m256i sum = _mm256_madd_epi16(products, _mm256_set1_epi16(1));
-    if constexpr (t.zero == 8) sum = _mm256_add_epi32(sum, _mm256_set1_epi32(outlier.start));
-    const int g = quad * t.groups / 8;
-    const __m256 scale = load_figures<t.scale_bytes>(w + (g * kPanelRows + lane0) * t.scale_bytes);
+    if constexpr (has_starts(t)) sum = _mm256_add_epi32(sum, _mm256_set1_epi32(outlier.start));
+    const __m256 scale = load_scales<K>(w, quad * t.groups / 8, lane0);
     const __m256 in_steps = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale);
     total = _mm256_fmadd_ps(in_steps, _mm256_set1_ps(outlier.scale), total);
   }

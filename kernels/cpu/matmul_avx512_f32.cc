@@ -1,8 +1,9 @@
 // Matmul with float32 activations on AVX-512. Layouts: pack.h (weights), activations.h.
 //
 // Weights become floats in registers, one row a lane: 4-bit elements by a permutation whose index is the element itself
-// (a table of its 16 values), 8-bit elements by two shifts and a conversion. Within a block, sums of q * activation are
-// kept apart from the totals, so that scales are applied once in 32 (16) columns and rounding errors add by blocks.
+// (a table of its 16 values), 6-bit and 8-bit elements by two shifts and a conversion. Within a block, sums of q *
+// activation are kept apart from the totals, so that scales are applied once in 32 (16) columns and rounding errors add
+// by blocks.
 //
 // Registers of the largest tile (12 rows): 12 sums and 12 totals, raw and converted weights, the table.
 // Functions carry their target, so the file is safe to link and load on any x86-64.
@@ -32,6 +33,39 @@ HETERO_AVX512 inline __m512 load_figures(const std::byte* p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   } else {
     return _mm512_loadu_ps(p);
+  }
+}
+
+// The scales of group g: `w` is the block.
+template <PackedKind K>
+HETERO_AVX512 inline __m512 load_scales(const std::byte* w, int g) {
+  constexpr PackedTraits t = packed_traits(K);
+  const std::byte* scales = w + t.scales_offset() + g * kPanelRows * t.scale_bytes;
+  if constexpr (t.scale_bytes == 1) {
+    const __m128i whole = _mm_loadu_si128(reinterpret_cast<const __m128i*>(scales));
+    return _mm512_mul_ps(load_figures<2>(w), _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(whole)));
+  } else {
+    return load_figures<t.scale_bytes>(scales);
+  }
+}
+
+// Quad `i` (columns 4i..4i+3), for byte_lane: less the zero and so signed, unless the kind has a min.
+template <PackedKind K>
+HETERO_AVX512 inline __m512i load_quad(const std::byte* quants, int i) {
+  constexpr PackedTraits t = packed_traits(K);
+  if constexpr (t.bits == 6) {
+    const std::byte* bytes = quants + i / 4 * 192;
+    __m512i quad = _mm512_loadu_si512(bytes + i % 4 % 3 * 64);
+    if (i % 4 == 3) {  // the top bits of three vectors; 0xca: where the mask is set the second operand, else the third
+      const __m512i second = _mm512_srli_epi16(_mm512_loadu_si512(bytes + 64), 2);
+      const __m512i third = _mm512_srli_epi16(_mm512_loadu_si512(bytes + 128), 4);
+      quad = _mm512_ternarylogic_epi64(_mm512_set1_epi8(63), second, quad, 0xca);
+      quad = _mm512_srli_epi16(_mm512_ternarylogic_epi64(_mm512_set1_epi8(15), third, quad, 0xca), 2);
+    }
+    quad = _mm512_and_si512(quad, _mm512_set1_epi8(63));
+    return _mm512_sub_epi8(quad, _mm512_set1_epi8(t.zero));
+  } else {
+    return _mm512_xor_si512(_mm512_loadu_si512(quants + 64 * i), _mm512_set1_epi8(t.zero == 128 ? -128 : 0));
   }
 }
 
@@ -87,7 +121,6 @@ HETERO_AVX512 void tile(const TileArgs& args) {
   constexpr int kSums = chains(R) * R;
   const __m512 nibble_values =
       _mm512_sub_ps(_mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_ps(kZero));
-  const __m512i sign_bits = _mm512_set1_epi8(t.zero == 128 ? -128 : 0);
   const std::byte* w = args.weights;
   const auto* a = reinterpret_cast<const float*>(args.activations);
   __m512 total[R];
@@ -124,12 +157,12 @@ HETERO_AVX512 void tile(const TileArgs& args) {
           constexpr int kQuads = 8 / t.groups;
           HETERO_UNROLL
           for (int i = g * kQuads; i < (g + 1) * kQuads; ++i) {
-            const __m512i quads = _mm512_xor_si512(_mm512_loadu_si512(quants + 64 * i), sign_bits);
+            const __m512i quads = load_quad<K>(quants, i);
             HETERO_UNROLL
             for (int b = 0; b < 4; ++b) add_column<R>(sums, byte_lane<(t.min_bytes > 0)>(quads, b), a, 4 * i + b);
           }
         }
-        const __m512 scale = load_figures<t.scale_bytes>(w + g * kPanelRows * t.scale_bytes);
+        const __m512 scale = load_scales<K>(w, g);
         HETERO_UNROLL
         for (int r = 0; r < R; ++r) total[r] = _mm512_fmadd_ps(take_sum<R>(sums, r), scale, total[r]);
       }

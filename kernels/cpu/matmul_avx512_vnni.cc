@@ -2,7 +2,7 @@
 //
 // vpdpbusd multiplies unsigned by signed bytes: weights are stored unsigned, activations signed, and the integer sums
 // start at -zero * sum(activations), so that they end as the sum over (q - zero) * activation, exactly. A block of 32
-// columns (16 for kQ8Group16) then becomes float, times the weights' scale; a group of blocks is added to the total,
+// columns (16 for kQ6Group16) then becomes float, times the weights' scale; a group of blocks is added to the total,
 // times the activations' scale. The quads of columns with outliers follow, row by row; for a row alone, whose weights
 // come from memory, both bytes of activations are multiplied as the weights pass. The only error beside float rounding
 // is that of the 8-bit (15-bit) activations.
@@ -55,6 +55,29 @@ HETERO_AVX512_VNNI inline __m512 load_figures(const std::byte* p) {
   }
 }
 
+// The scales of group g: `w` is the block.
+template <PackedKind K>
+HETERO_AVX512_VNNI inline __m512 load_scales(const std::byte* w, int g) {
+  constexpr PackedTraits t = packed_traits(K);
+  const std::byte* scales = w + t.scales_offset() + g * kPanelRows * t.scale_bytes;
+  if constexpr (t.scale_bytes == 1) {
+    const __m128i whole = _mm_loadu_si128(reinterpret_cast<const __m128i*>(scales));
+    return _mm512_mul_ps(load_figures<2>(w), _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(whole)));
+  } else {
+    return load_figures<t.scale_bytes>(scales);
+  }
+}
+
+// Quads 0, 1 and 2 of a group of 6-bit elements are the low bits of its three vectors; their top bits make quad 3.
+HETERO_AVX512_VNNI inline __m512i low_six(__m512i bytes) { return _mm512_and_si512(bytes, _mm512_set1_epi8(63)); }
+
+HETERO_AVX512_VNNI inline __m512i join_top(__m512i first, __m512i second, __m512i third) {
+  constexpr int kSelect = 0xca;  // where a bit of the mask is set the second operand, else the third
+  __m512i top = _mm512_ternarylogic_epi32(_mm512_set1_epi8(63), _mm512_srli_epi16(second, 2), first, kSelect);
+  top = _mm512_ternarylogic_epi32(_mm512_set1_epi8(15), _mm512_srli_epi16(third, 4), top, kSelect);
+  return low_six(_mm512_srli_epi16(top, 2));
+}
+
 // Adds a quad of columns of P panels times R rows: each quad of activations is fetched once for all panels.
 template <int P, int R>
 HETERO_AVX512_VNNI inline void add_dot(__m512i (&sums)[P * R], const __m512i (&weights)[P],
@@ -87,6 +110,20 @@ HETERO_AVX512_VNNI inline void add_plane(__m512i (&sums)[P * R], const std::byte
       add_dot<P, R>(sums, low, activations + 4 * R * (2 * i));
       add_dot<P, R>(sums, high, activations + 4 * R * (2 * i + 1));
     }
+  } else if constexpr (t.bits == 6) {
+    __m512i raw[3][P], weights[P];
+    HETERO_UNROLL
+    for (int i = 0; i < 3; ++i) {
+      HETERO_UNROLL
+      for (int p = 0; p < P; ++p) {
+        raw[i][p] = _mm512_loadu_si512(quants + p * panel_bytes + 64 * (3 * g + i));
+        weights[p] = low_six(raw[i][p]);
+      }
+      add_dot<P, R>(sums, weights, activations + 4 * R * (4 * g + i));
+    }
+    HETERO_UNROLL
+    for (int p = 0; p < P; ++p) weights[p] = join_top(raw[0][p], raw[1][p], raw[2][p]);
+    add_dot<P, R>(sums, weights, activations + 4 * R * (4 * g + 3));
   } else {
     HETERO_UNROLL
     for (int i = g * kQuads; i < (g + 1) * kQuads; ++i) {
@@ -113,10 +150,9 @@ HETERO_AVX512_VNNI inline void start(__m512i (&sums)[P * R], const std::byte* st
 template <PackedKind K, int P, int R>
 HETERO_AVX512_VNNI inline void add_scaled(__m512 (&totals)[P * R], const __m512i (&sums)[P * R], const std::byte* w,
                                           std::int64_t panel_bytes, int g) {
-  constexpr PackedTraits t = packed_traits(K);
   HETERO_UNROLL
   for (int p = 0; p < P; ++p) {
-    const __m512 scale = load_figures<t.scale_bytes>(w + p * panel_bytes + g * kPanelRows * t.scale_bytes);
+    const __m512 scale = load_scales<K>(w + p * panel_bytes, g);
     HETERO_UNROLL
     for (int r = 0; r < R; ++r) {
       totals[p * R + r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[p * R + r]), scale, totals[p * R + r]);
@@ -136,6 +172,22 @@ HETERO_AVX512_VNNI inline void add_steps(__m512 (&totals)[P * R], const __m512 (
   }
 }
 
+// Any quad of a block.
+template <PackedKind K>
+HETERO_AVX512_VNNI inline __m512i load_quad(const std::byte* quants, int quad) {
+  constexpr PackedTraits t = packed_traits(K);
+  if constexpr (t.bits == 4) {
+    const __m512i pairs = _mm512_loadu_si512(quants + 64 * (quad / 2));
+    return _mm512_and_si512(_mm512_srl_epi16(pairs, _mm_cvtsi32_si128(4 * (quad % 2))), _mm512_set1_epi8(15));
+  } else if constexpr (t.bits == 6) {
+    quants += quad / 4 * 192;
+    if (quad % 4 < 3) return low_six(_mm512_loadu_si512(quants + quad % 4 * 64));
+    return join_top(_mm512_loadu_si512(quants), _mm512_loadu_si512(quants + 64), _mm512_loadu_si512(quants + 128));
+  } else {
+    return _mm512_loadu_si512(quants + 64 * quad);
+  }
+}
+
 // Adds row r's outliers.
 template <PackedKind K, int P, int R>
 HETERO_AVX512_VNNI inline void add_outliers(__m512 (&totals)[P * R], const TileArgs& args, int r) {
@@ -152,13 +204,9 @@ HETERO_AVX512_VNNI inline void add_outliers(__m512 (&totals)[P * R], const TileA
     const __m512i high = broadcast_dword(list + offsetof(Outlier, high));
     HETERO_UNROLL
     for (int p = 0; p < P; ++p, w += args.panel_bytes) {
-      __m512i weights = _mm512_loadu_si512(w + t.quants_offset() + 64 * (t.bits == 4 ? quad / 2 : quad));
-      if constexpr (t.bits == 4) {
-        weights = _mm512_srl_epi16(weights, _mm_cvtsi32_si128(4 * (quad % 2)));
-        weights = _mm512_and_si512(weights, _mm512_set1_epi8(15));
-      }
+      const __m512i weights = load_quad<K>(w + t.quants_offset(), quad);
       const __m512i sum = _mm512_dpbusd_epi32(_mm512_set1_epi32(outlier.start), weights, high);
-      const __m512 scale = load_figures<t.scale_bytes>(w + quad * t.groups / 8 * kPanelRows * t.scale_bytes);
+      const __m512 scale = load_scales<K>(w, quad * t.groups / 8);
       const __m512 in_steps = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
       totals[p * R + r] = _mm512_fmadd_ps(in_steps, _mm512_set1_ps(outlier.scale), totals[p * R + r]);
     }

@@ -13,6 +13,8 @@ struct Block32 {
   std::uint8_t q[kBlockColumns];
   float scale[2];
   float min;
+  std::uint16_t factor;  // an f16; scale[g] is it times sub_scale[g]
+  std::int8_t sub_scale[2];
 };
 
 template <typename T>
@@ -69,23 +71,27 @@ void read_k_block(const std::byte* super, int j, bool fifth_bit, Block32& out) {
   }
 }
 
-// Q6_K: {ql[128], qh[64], scales[16], d}; each half of 128 elements has four runs of 32, two scales a run.
-void read_q6_k(const std::byte* super, int j, Block32& out) {
+// Q6_K: {ql[128], qh[64], scales[16], d}; each half of 128 elements has four runs of 32, two scales a run. `shift` is
+// added to every element.
+void read_q6_k(const std::byte* super, int j, int shift, Block32& out) {
   const int half = j / 4, run = j % 4;
   const std::byte* ql = super + 64 * half + 32 * (run % 2);
   const std::byte* qh = super + 128 + 32 * half;
   const std::byte* scales = super + 192 + 8 * half + 2 * run;
-  const float d = half_at(super + 208);
-  for (int g = 0; g < 2; ++g) out.scale[g] = d * static_cast<float>(load<std::int8_t>(scales + g));
+  out.factor = load<std::uint16_t>(super + 208);
+  for (int g = 0; g < 2; ++g) {
+    out.sub_scale[g] = load<std::int8_t>(scales + g);
+    out.scale[g] = f16_to_f32(out.factor) * static_cast<float>(out.sub_scale[g]);
+  }
   for (int i = 0; i < kBlockColumns; ++i) {
     const int low = byte_at(ql, i) >> (4 * (run / 2)) & 15;
     const int high = byte_at(qh, i) >> (2 * run) & 3;
-    out.q[i] = static_cast<std::uint8_t>((low | high << 4) - 32 + 128);
+    out.q[i] = static_cast<std::uint8_t>((low | high << 4) + shift);
   }
 }
 
-// Block `index` (in units of 32 columns) of a stored row.
-void read_block(DType type, const std::byte* row, std::int64_t index, Block32& out) {
+// Block `index` (in units of 32 columns) of a stored row. `zero`: of the packed elements.
+void read_block(DType type, int zero, const std::byte* row, std::int64_t index, Block32& out) {
   const DTypeInfo& format = info(type);
   const std::int64_t per_stored = format.block_elements / kBlockColumns;
   const std::byte* p = row + index / per_stored * format.block_bytes;
@@ -102,7 +108,7 @@ void read_block(DType type, const std::byte* row, std::int64_t index, Block32& o
       break;
     case DType::kQ5_0:
       out.scale[0] = half_at(p);
-      read_five_bits(p + 2, p + 6, 128 - 16, out);
+      read_five_bits(p + 2, p + 6, zero - 16, out);
       break;
     case DType::kQ5_1:
       out.scale[0] = half_at(p);
@@ -120,7 +126,7 @@ void read_block(DType type, const std::byte* row, std::int64_t index, Block32& o
       read_k_block(p, j, true, out);
       break;
     case DType::kQ6_K:
-      read_q6_k(p, j, out);
+      read_q6_k(p, j, zero - 32, out);
       break;
     case DType::kF32:
     case DType::kF16:
@@ -139,13 +145,28 @@ void store_figure(float value, int bytes, std::byte* dst) {
 }
 
 void write_block(const PackedTraits& t, const Block32& in, int row, std::byte* block) {
+  if (t.scale_bytes == 1) std::memcpy(block + 2 * row, &in.factor, 2);
   for (int g = 0; g < t.groups; ++g) {
-    store_figure(in.scale[g], t.scale_bytes, block + (g * kPanelRows + row) * t.scale_bytes);
+    std::byte* scale = block + t.scales_offset() + (g * kPanelRows + row) * t.scale_bytes;
+    if (t.scale_bytes == 1) {
+      std::memcpy(scale, in.sub_scale + g, 1);
+    } else {
+      store_figure(in.scale[g], t.scale_bytes, scale);
+    }
   }
   if (t.min_bytes > 0) store_figure(in.min, t.min_bytes, block + t.mins_offset() + row * t.min_bytes);
   std::byte* quants = block + t.quants_offset() + 4 * row;
   if (t.bits == 8) {
     for (int i = 0; i < 8; ++i) std::memcpy(quants + 64 * i, in.q + 4 * i, 4);
+    return;
+  }
+  if (t.bits == 6) {
+    for (int i = 0; i < 6; ++i) {
+      const std::uint8_t *low = in.q + 16 * (i / 3) + 4 * (i % 3), *shared = in.q + 16 * (i / 3) + 12;
+      std::uint8_t bytes[4];
+      for (int b = 0; b < 4; ++b) bytes[b] = static_cast<std::uint8_t>(low[b] | shared[b] >> (4 - 2 * (i % 3)) << 6);
+      std::memcpy(quants + 64 * i, bytes, 4);
+    }
     return;
   }
   for (int i = 0; i < 4; ++i) {
@@ -168,20 +189,37 @@ void read_figures(const std::byte* src, int bytes, float* dst) {
     dst[row] = bytes == 2 ? half_at(src + 2 * row) : load<float>(src + 4 * row);
 }
 
+// Element `c` of a row's quants.
+template <int Bits>
+int element(const std::byte* quants, int c) {
+  const std::byte* p = quants + c % 4;
+  if constexpr (Bits == 8) return byte_at(p, c / 4 * 64);
+  if constexpr (Bits == 4) return byte_at(p, c / 8 * 64) >> (c / 4 % 2 * 4) & 15;
+  p += c / 16 * 192;
+  const int i = c / 4 % 4;
+  if (i < 3) return byte_at(p, 64 * i) & 63;
+  return byte_at(p, 0) >> 6 << 4 | byte_at(p, 64) >> 6 << 2 | byte_at(p, 128) >> 6;
+}
+
 template <PackedKind K>
 void unpack_quantised(const std::byte* block, float (&values)[kBlockColumns][kPanelRows]) {
   constexpr PackedTraits t = packed_traits(K);
   float scale[2][kPanelRows];
   float min[kPanelRows] = {};
-  for (int g = 0; g < t.groups; ++g) read_figures(block + g * kPanelRows * t.scale_bytes, t.scale_bytes, scale[g]);
+  for (int g = 0; g < t.groups; ++g) {
+    const std::byte* scales = block + t.scales_offset() + g * kPanelRows * t.scale_bytes;
+    if constexpr (t.scale_bytes == 1) {
+      read_figures(block, 2, scale[g]);
+      for (int row = 0; row < kPanelRows; ++row) scale[g][row] *= static_cast<float>(load<std::int8_t>(scales + row));
+    } else {
+      read_figures(scales, t.scale_bytes, scale[g]);
+    }
+  }
   if (t.min_bytes > 0) read_figures(block + t.mins_offset(), t.min_bytes, min);
   for (int c = 0; c < kBlockColumns; ++c) {
-    const std::byte* quants = block + t.quants_offset() + (t.bits == 8 ? c / 4 : c / 8) * 64 + c % 4;
-    const int shift = t.bits == 8 ? 0 : c / 4 % 2 * 4;
-    constexpr int kMask = (1 << t.bits) - 1;
     const float* s = scale[c * t.groups / kBlockColumns];
     for (int row = 0; row < kPanelRows; ++row) {
-      const int q = (byte_at(quants, 4 * row) >> shift & kMask) - t.zero;
+      const int q = element<t.bits>(block + t.quants_offset() + 4 * row, c) - t.zero;
       values[c][row] = s[row] * static_cast<float>(q) + min[row];
     }
   }
@@ -218,24 +256,24 @@ PackedKind packed_kind(DType type) {
     case DType::kQ5_K:
       return PackedKind::kQ8MinF32;
     case DType::kQ6_K:
-      return PackedKind::kQ8Group16;
+      return PackedKind::kQ6Group16;
   }
   return PackedKind::kF32;
 }
 
-std::size_t packed_weight_bytes(const WeightSlice& slice) {
+std::size_t packed_weight_bytes(const WeightSlice& slice, PackedKind kind) {
   return static_cast<std::size_t>(packed_panels(slice.n1 - slice.n0) * packed_blocks(slice.k1 - slice.k0)) *
-         packed_traits(packed_kind(slice.weight.type)).block_bytes();
+         packed_traits(kind).block_bytes();
 }
 
-void pack_weight(const WeightSlice& slice, std::byte* dst) {
+void pack_weight(const WeightSlice& slice, PackedKind kind, std::byte* dst) {
   const WeightView& weight = slice.weight;
-  const PackedTraits t = packed_traits(packed_kind(weight.type));
+  const PackedTraits t = packed_traits(kind);
   const std::int64_t k = slice.k1 - slice.k0;
   const std::int64_t blocks = packed_blocks(k);
   const std::int64_t stored_row_bytes = row_bytes(weight.type, weight.k);
   const std::int64_t first_column_bytes = row_bytes(weight.type, slice.k0);
-  std::memset(dst, 0, packed_weight_bytes(slice));  // padding rows and columns: scale, min and elements of zero
+  std::memset(dst, 0, packed_weight_bytes(slice, kind));  // padding rows and columns: scale, min and elements of zero
   Block32 block{};
   for (std::int64_t n = slice.n0; n < slice.n1; ++n) {
     const std::byte* src = weight.data + n * stored_row_bytes + first_column_bytes;
@@ -244,7 +282,7 @@ void pack_weight(const WeightSlice& slice, std::byte* dst) {
     for (std::int64_t b = 0; b < blocks; ++b) {
       std::byte* out = panel + b * static_cast<std::int64_t>(t.block_bytes());
       if (t.quantised()) {
-        read_block(weight.type, src, b, block);
+        read_block(weight.type, t.zero, src, b, block);
         write_block(t, block, row, out);
       } else {
         const auto columns = static_cast<int>(std::min<std::int64_t>(kBlockColumns, k - b * kBlockColumns));
@@ -253,6 +291,12 @@ void pack_weight(const WeightSlice& slice, std::byte* dst) {
     }
   }
 }
+
+std::size_t packed_weight_bytes(const WeightSlice& slice) {
+  return packed_weight_bytes(slice, packed_kind(slice.weight.type));
+}
+
+void pack_weight(const WeightSlice& slice, std::byte* dst) { pack_weight(slice, packed_kind(slice.weight.type), dst); }
 
 void unpack_block(PackedKind kind, const std::byte* block, float (&values)[kBlockColumns][kPanelRows]) {
   switch (kind) {
@@ -268,8 +312,8 @@ void unpack_block(PackedKind kind, const std::byte* block, float (&values)[kBloc
       return unpack_quantised<PackedKind::kQ8Min>(block, values);
     case PackedKind::kQ8MinF32:
       return unpack_quantised<PackedKind::kQ8MinF32>(block, values);
-    case PackedKind::kQ8Group16:
-      return unpack_quantised<PackedKind::kQ8Group16>(block, values);
+    case PackedKind::kQ6Group16:
+      return unpack_quantised<PackedKind::kQ6Group16>(block, values);
     case PackedKind::kF32:
       return unpack_floats(block, 4, load<float>, values);
     case PackedKind::kF16:
@@ -277,6 +321,8 @@ void unpack_block(PackedKind kind, const std::byte* block, float (&values)[kBloc
     case PackedKind::kBF16:
       return unpack_floats(
           block, 2, [](const std::byte* p) { return bf16_to_f32(load<std::uint16_t>(p)); }, values);
+    case PackedKind::kQ8Group16:
+      return unpack_quantised<PackedKind::kQ8Group16>(block, values);
   }
 }
 

@@ -10,8 +10,16 @@
 namespace hetero {
 namespace {
 
-std::size_t panel_bytes(const ClConstants& from) { return packed_weight_bytes(from.weight); }
-void pack_panels(const ClConstants& from, std::byte* dst) { pack_weight(from.weight, dst); }
+// weights.cl reads nibbles and whole bytes.
+PackedKind panel_kind(DType type) { return type == DType::kQ6_K ? PackedKind::kQ8Group16 : packed_kind(type); }
+
+std::size_t panel_bytes(const ClConstants& from) {
+  return packed_weight_bytes(from.weight, panel_kind(from.weight.weight.type));
+}
+
+void pack_panels(const ClConstants& from, std::byte* dst) {
+  pack_weight(from.weight, panel_kind(from.weight.weight.type), dst);
+}
 
 std::size_t vector_bytes(const ClConstants& from) { return static_cast<std::size_t>(from.desc.n) * sizeof(float); }
 
@@ -49,7 +57,7 @@ const ClPacking kClVector = {"vector", vector_bytes, pack_vector};
 const ClPacking kClTurnTable = {"turns", turn_table_bytes, pack_turn_table};
 
 std::string weight_options(DType type) {
-  const PackedKind kind = packed_kind(type);
+  const PackedKind kind = panel_kind(type);
   const PackedTraits t = packed_traits(kind);
   return define("BITS", static_cast<std::size_t>(t.bits)) + define("GROUPS", static_cast<std::size_t>(t.groups)) +
          define("SCALE_BYTES", static_cast<std::size_t>(t.scale_bytes)) +

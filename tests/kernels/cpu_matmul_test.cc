@@ -124,17 +124,18 @@ INSTANTIATE_TEST_SUITE_P(Rows, CpuMatmul, testing::ValuesIn(row_ids()), [](const
 });
 
 TEST(PackTest, KeepsEveryValueOfEverySlice) {
-  for (const DType type : kAllTypes) {
-    SCOPED_TRACE(text_of(type));
+  std::vector<std::pair<DType, PackedKind>> packings = {{DType::kQ6_K, PackedKind::kQ8Group16}};
+  for (const DType type : kAllTypes) packings.emplace_back(type, packed_kind(type));
+  for (const auto& [type, kind] : packings) {
+    SCOPED_TRACE(text_of(type) + " as kind " + std::to_string(static_cast<int>(kind)));
     const std::int64_t k = 1024, block = std::max<std::int64_t>(1, info(type).block_elements);
     const Weights weights = random_weights(type, 40, k, 1);
     const std::int64_t k0 = block == 1 ? 7 : block, k1 = block == 1 ? 100 : k - block;
     for (const WeightSlice& slice :
          {whole(weights), WeightSlice{weights.view, 3, 38, k0, k1}, WeightSlice{weights.view, 39, 40, 0, k1}}) {
-      const PackedKind kind = packed_kind(type);
-      AlignedBuffer packed(packed_weight_bytes(slice) + 64);
+      AlignedBuffer packed(packed_weight_bytes(slice, kind) + 64);
       std::memset(packed.data(), 0x5a, packed.size());
-      pack_weight(slice, packed.data());
+      pack_weight(slice, kind, packed.data());
       const std::int64_t blocks = packed_blocks(slice.k1 - slice.k0), rows = slice.n1 - slice.n0;
       std::vector<float> expected(static_cast<std::size_t>(k));
       for (std::int64_t n = 0; n < packed_panels(rows) * kPanelRows; ++n) {
@@ -153,7 +154,7 @@ TEST(PackTest, KeepsEveryValueOfEverySlice) {
           }
         }
       }
-      for (std::size_t i = packed_weight_bytes(slice); i < packed.size(); ++i) {
+      for (std::size_t i = packed_weight_bytes(slice, kind); i < packed.size(); ++i) {
         ASSERT_EQ(packed.data()[i], std::byte{0x5a}) << "written behind the end";
       }
     }
@@ -165,43 +166,51 @@ TEST(PackTest, CommonFormatsDoNotGrow) {
     const WeightSlice slice = {{nullptr, type, 64, 256}, 0, 64, 0, 256};
     EXPECT_EQ(packed_weight_bytes(slice), static_cast<std::size_t>(64 * row_bytes(type, 256))) << text_of(type);
   }
+  const WeightSlice q6_k = {{nullptr, DType::kQ6_K, 64, 256}, 0, 64, 0, 256};
+  EXPECT_EQ(packed_weight_bytes(q6_k), 64u * 256 * 7 / 8);  // 6.56 bits a weight in the file
 }
 
 // Activations that are whole numbers with 127 in every block quantise without error, and a scale of 1 leaves integers:
 // the result is exact, or the zero point, the saturation of 16-bit sums or the order of elements is wrong.
 TEST_P(CpuMatmul, IntegersAreExact) {
-  constexpr std::int64_t kM = 5, kN = 37, kK = 160;
+  constexpr std::int64_t kM = 5, kN = 37;
   const auto one = f32_to_f16(1.0f);
-  for (const DType type : {DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0}) {
+  for (const DType type : {DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0, DType::kQ6_K}) {
+    const std::int64_t k = type == DType::kQ6_K ? 256 : 160;
     for (const bool extreme : {false, true}) {
       SCOPED_TRACE(text_of(type) + (extreme ? " extreme" : " random"));
       Rng rng(3);
-      Weights weights = random_weights(type, kN, kK, 3);
+      Weights weights = random_weights(type, kN, k, 3);
       const std::size_t header = type == DType::kQ4_1 || type == DType::kQ5_1 ? 4 : 2;  // scale, and a min of 0
       const auto block_bytes = static_cast<std::size_t>(info(type).block_bytes);
       for (std::size_t at = 0; at < weights.bytes.size(); at += block_bytes) {
-        std::fill_n(&weights.bytes[at], header, std::byte{0});
-        std::memcpy(&weights.bytes[at], &one, 2);
-        for (std::size_t i = header; i < block_bytes; ++i) {
+        for (std::size_t i = 0; i < block_bytes; ++i) {
           const std::uint64_t largest = type == DType::kQ8_0 ? 0x80 : 0xff;
           weights.bytes[at + i] = static_cast<std::byte>(extreme ? largest : rng.below(256));
         }
+        if (type == DType::kQ6_K) {  // behind the elements: 16 sub-scales, scale
+          std::fill_n(&weights.bytes[at + 192], 16, std::byte{1});
+          std::memcpy(&weights.bytes[at + 208], &one, 2);
+        } else {
+          std::fill_n(&weights.bytes[at], header, std::byte{0});
+          std::memcpy(&weights.bytes[at], &one, 2);
+        }
       }
-      test::GuardedMatrix in(kM, kK), out(kM, kN);
+      test::GuardedMatrix in(kM, k), out(kM, kN);
       for (std::int64_t i = 0; i < kM; ++i) {
-        for (std::int64_t c = 0; c < kK; ++c) {
+        for (std::int64_t c = 0; c < k; ++c) {
           const bool largest = extreme || c % kBlockColumns == 5;
           const float sign = extreme ? (i % 2 == 0 ? 1.0f : -1.0f) : 1.0f;
           in.at(i, c) = largest ? sign * 127 : static_cast<float>(rng.below(255)) - 127;
         }
       }
       run(*row_.host, whole(weights), in, nullptr, out);
-      std::vector<float> row(kK);
+      std::vector<float> row(static_cast<std::size_t>(k));
       for (std::int64_t n = 0; n < kN; ++n) {
-        dequantise_row(type, weights.bytes.data() + n * row_bytes(type, kK), row.data(), kK);
+        dequantise_row(type, weights.bytes.data() + n * row_bytes(type, k), row.data(), k);
         for (std::int64_t i = 0; i < kM; ++i) {
           double sum = 0;
-          for (std::int64_t c = 0; c < kK; ++c)
+          for (std::int64_t c = 0; c < k; ++c)
             sum += static_cast<double>(row[static_cast<std::size_t>(c)]) * in.at(i, c);
           ASSERT_EQ(static_cast<double>(out.at(i, n)), sum) << "row " << i << " feature " << n;
         }
