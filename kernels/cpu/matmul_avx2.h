@@ -28,27 +28,32 @@ HETERO_AVX2 inline __m256i broadcast_dword(const std::byte* p) {
 
 HETERO_AVX2 inline __m256 broadcast_float(const std::byte* p) { return _mm256_castsi256_ps(broadcast_dword(p)); }
 
-// 8 scales or mins of `Bytes` each.
+// 8 scales, mins or floats. `factors`: of those of one byte.
 template <int Bytes>
-HETERO_AVX2 inline __m256 load_figures(const std::byte* p) {
-  if constexpr (Bytes == 2) {
+HETERO_AVX2 inline __m256 load_figures(const std::byte* p, const std::byte* factors = nullptr) {
+  if constexpr (Bytes == 1) {
+    const __m128i integers = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    return _mm256_mul_ps(load_figures<2>(factors), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(integers)));
+  } else if constexpr (Bytes == 2) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   } else {
     return _mm256_castsi256_ps(load_bytes(p));
   }
 }
 
-// The scales of group g for 8 rows from `lane0` on: `w` is the block.
+// Of 8 rows of a block from `lane0` on: the scales of group g, the mins.
 template <PackedKind K>
-HETERO_AVX2 inline __m256 load_scales(const std::byte* w, int g, int lane0) {
+HETERO_AVX2 inline __m256 load_scales(const std::byte* block, int g, int lane0) {
   constexpr PackedTraits t = packed_traits(K);
-  const std::byte* scales = w + t.scales_offset() + (g * kPanelRows + lane0) * t.scale_bytes;
-  if constexpr (t.scale_bytes == 1) {
-    const __m128i whole = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(scales));
-    return _mm256_mul_ps(load_figures<2>(w + 2 * lane0), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(whole)));
-  } else {
-    return load_figures<t.scale_bytes>(scales);
-  }
+  const std::byte* scales = block + t.scales_offset() + (g * kPanelRows + lane0) * t.scale_bytes;
+  return load_figures<t.scale_bytes>(scales, block + 2 * lane0);
+}
+
+template <PackedKind K>
+HETERO_AVX2 inline __m256 load_mins(const std::byte* block, int lane0) {
+  constexpr PackedTraits t = packed_traits(K);
+  const std::byte* factors = block + t.min_factors_offset() + 2 * lane0;
+  return load_figures<t.min_bytes>(block + t.mins_offset() + lane0 * t.min_bytes, factors);
 }
 
 // Quad `i` (columns 4i..4i+3) of 8 rows, of elements of 6 bits.

@@ -129,7 +129,7 @@ HETERO_AVX2 inline void half_tile(const TileArgs& args, int lane0) {
   for (std::int64_t block = 0; block < args.blocks; ++block) {
     if constexpr (R == 1) prefetch_block<t.block_bytes()>(w);
     if constexpr (t.min_bytes > 0) {
-      add_column<R>(total, load_figures<t.min_bytes>(w + t.mins_offset() + lane0 * t.min_bytes), a, 0);
+      add_column<R>(total, load_mins<K>(w, lane0), a, 0);
       a += R;
     }
     if constexpr (t.quantised()) {

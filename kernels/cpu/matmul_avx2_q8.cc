@@ -130,7 +130,7 @@ HETERO_AVX2 inline void add_block(__m256 (&in_steps)[Totals], int first, const s
     add_scaled<K, R>(in_steps, first, sums, w, g, lane0);
   }
   if constexpr (t.min_bytes > 0) {
-    const __m256 min = load_figures<t.min_bytes>(w + t.mins_offset() + lane0 * t.min_bytes);
+    const __m256 min = load_mins<K>(w, lane0);
     HETERO_UNROLL
     for (int r = 0; r < R; ++r) {
       in_steps[first + r] = _mm256_fmadd_ps(min, broadcast_float(a + 4 * r), in_steps[first + r]);

@@ -27,26 +27,30 @@ namespace {
 
 constexpr int kMaxRows = 12;
 
+// 16 scales or mins. `factors`: of those of one byte.
 template <int Bytes>
-HETERO_AVX512 inline __m512 load_figures(const std::byte* p) {
-  if constexpr (Bytes == 2) {
+HETERO_AVX512 inline __m512 load_figures(const std::byte* p, const std::byte* factors = nullptr) {
+  if constexpr (Bytes == 1) {
+    const __m128i integers = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm512_mul_ps(load_figures<2>(factors), _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(integers)));
+  } else if constexpr (Bytes == 2) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   } else {
     return _mm512_loadu_ps(p);
   }
 }
 
-// The scales of group g: `w` is the block.
+// Of a block: the scales of group g, the mins.
 template <PackedKind K>
-HETERO_AVX512 inline __m512 load_scales(const std::byte* w, int g) {
+HETERO_AVX512 inline __m512 load_scales(const std::byte* block, int g) {
   constexpr PackedTraits t = packed_traits(K);
-  const std::byte* scales = w + t.scales_offset() + g * kPanelRows * t.scale_bytes;
-  if constexpr (t.scale_bytes == 1) {
-    const __m128i whole = _mm_loadu_si128(reinterpret_cast<const __m128i*>(scales));
-    return _mm512_mul_ps(load_figures<2>(w), _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(whole)));
-  } else {
-    return load_figures<t.scale_bytes>(scales);
-  }
+  return load_figures<t.scale_bytes>(block + t.scales_offset() + g * kPanelRows * t.scale_bytes, block);
+}
+
+template <PackedKind K>
+HETERO_AVX512 inline __m512 load_mins(const std::byte* block) {
+  constexpr PackedTraits t = packed_traits(K);
+  return load_figures<t.min_bytes>(block + t.mins_offset(), block + t.min_factors_offset());
 }
 
 // Quad `i` (columns 4i..4i+3), for byte_lane: less the zero and so signed, unless the kind has a min.
@@ -167,7 +171,7 @@ HETERO_AVX512 void tile(const TileArgs& args) {
         for (int r = 0; r < R; ++r) total[r] = _mm512_fmadd_ps(take_sum<R>(sums, r), scale, total[r]);
       }
       if constexpr (t.min_bytes > 0) {
-        const __m512 min = load_figures<t.min_bytes>(w + t.mins_offset());
+        const __m512 min = load_mins<K>(w);
         add_column<R>(total, min, block_sums, 0);
       }
     }

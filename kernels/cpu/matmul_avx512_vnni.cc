@@ -46,26 +46,30 @@ HETERO_AVX512_VNNI inline __m512i broadcast_dword(const std::byte* p) {
 
 HETERO_AVX512_VNNI inline __m512 broadcast_float(const std::byte* p) { return _mm512_castsi512_ps(broadcast_dword(p)); }
 
+// 16 scales or mins. `factors`: of those of one byte.
 template <int Bytes>
-HETERO_AVX512_VNNI inline __m512 load_figures(const std::byte* p) {
-  if constexpr (Bytes == 2) {
+HETERO_AVX512_VNNI inline __m512 load_figures(const std::byte* p, const std::byte* factors = nullptr) {
+  if constexpr (Bytes == 1) {
+    const __m128i integers = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm512_mul_ps(load_figures<2>(factors), _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(integers)));
+  } else if constexpr (Bytes == 2) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   } else {
     return _mm512_loadu_ps(p);
   }
 }
 
-// The scales of group g: `w` is the block.
+// Of a block: the scales of group g, the mins.
 template <PackedKind K>
-HETERO_AVX512_VNNI inline __m512 load_scales(const std::byte* w, int g) {
+HETERO_AVX512_VNNI inline __m512 load_scales(const std::byte* block, int g) {
   constexpr PackedTraits t = packed_traits(K);
-  const std::byte* scales = w + t.scales_offset() + g * kPanelRows * t.scale_bytes;
-  if constexpr (t.scale_bytes == 1) {
-    const __m128i whole = _mm_loadu_si128(reinterpret_cast<const __m128i*>(scales));
-    return _mm512_mul_ps(load_figures<2>(w), _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(whole)));
-  } else {
-    return load_figures<t.scale_bytes>(scales);
-  }
+  return load_figures<t.scale_bytes>(block + t.scales_offset() + g * kPanelRows * t.scale_bytes, block);
+}
+
+template <PackedKind K>
+HETERO_AVX512_VNNI inline __m512 load_mins(const std::byte* block) {
+  constexpr PackedTraits t = packed_traits(K);
+  return load_figures<t.min_bytes>(block + t.mins_offset(), block + t.min_factors_offset());
 }
 
 // Quads 0, 1 and 2 of a group of 6-bit elements are the low bits of its three vectors; their top bits make quad 3.
@@ -257,7 +261,7 @@ HETERO_AVX512_VNNI void tile(const TileArgs& args) {
       if constexpr (t.min_bytes > 0) {
         HETERO_UNROLL
         for (int p = 0; p < P; ++p) {
-          const __m512 min = load_figures<t.min_bytes>(w + p * panel_bytes + t.mins_offset());
+          const __m512 min = load_mins<K>(w + p * panel_bytes);
           HETERO_UNROLL
           for (int r = 0; r < R; ++r) {
             in_steps[p * R + r] = _mm512_fmadd_ps(min, broadcast_float(a + 4 * r), in_steps[p * R + r]);

@@ -50,7 +50,8 @@ KernelVariant row(const char* id, ToleranceClass tolerance,
   KernelVariant variant;
   variant.id = id;
   // Revision 2 of the 8-bit rows: blocks with outliers, and rows alone, have 15-bit activations. 3: scales of 128
-  // columns. 4, and 2 of the others: Q6_K in 7 bits a weight instead of 10, so that times are no longer those.
+  // columns. 4, and 2 of the others: Q6_K and Q4_K in 7 and 5.5 bits a weight instead of 10 and 6, so that
+  // times are no longer those.
   variant.revision = tolerance == ToleranceClass::kQ8 ? 4 : 2;
   variant.family = KernelFamily::kCpu;
   variant.kind = OpKind::kMatmul;

@@ -13,8 +13,9 @@ struct Block32 {
   std::uint8_t q[kBlockColumns];
   float scale[2];
   float min;
-  std::uint16_t factor;  // an f16; scale[g] is it times sub_scale[g]
+  std::uint16_t factor, min_factor;  // f16: scale[g] is the first times sub_scale[g], min the other times sub_min
   std::int8_t sub_scale[2];
+  std::int8_t sub_min;
 };
 
 template <typename T>
@@ -60,8 +61,12 @@ void read_k_scales(const std::byte* s, int j, int& scale, int& min) {
 void read_k_block(const std::byte* super, int j, bool fifth_bit, Block32& out) {
   int scale = 0, min = 0;
   read_k_scales(super + 4, j, scale, min);
-  out.scale[0] = half_at(super) * static_cast<float>(scale);
-  out.min = -half_at(super + 2) * static_cast<float>(min);
+  out.factor = load<std::uint16_t>(super);
+  out.min_factor = load<std::uint16_t>(super + 2);
+  out.sub_scale[0] = static_cast<std::int8_t>(scale);
+  out.sub_min = static_cast<std::int8_t>(-min);
+  out.scale[0] = f16_to_f32(out.factor) * static_cast<float>(scale);
+  out.min = f16_to_f32(out.min_factor) * static_cast<float>(-min);
   const std::byte* qh = super + 16;
   const std::byte* qs = super + (fifth_bit ? 48 : 16) + 32 * (j / 2);
   for (int i = 0; i < kBlockColumns; ++i) {
@@ -135,8 +140,11 @@ void read_block(DType type, int zero, const std::byte* row, std::int64_t index, 
   }
 }
 
-void store_figure(float value, int bytes, std::byte* dst) {
-  if (bytes == 2) {
+// `sub`: what is stored of a figure that has a factor.
+void store_figure(float value, std::int8_t sub, int bytes, std::byte* dst) {
+  if (bytes == 1) {
+    std::memcpy(dst, &sub, 1);
+  } else if (bytes == 2) {
     const std::uint16_t half = f32_to_f16(value);  // exact: it was read from an f16
     std::memcpy(dst, &half, sizeof half);
   } else {
@@ -146,15 +154,12 @@ void store_figure(float value, int bytes, std::byte* dst) {
 
 void write_block(const PackedTraits& t, const Block32& in, int row, std::byte* block) {
   if (t.scale_bytes == 1) std::memcpy(block + 2 * row, &in.factor, 2);
+  if (t.min_bytes == 1) std::memcpy(block + t.min_factors_offset() + 2 * row, &in.min_factor, 2);
   for (int g = 0; g < t.groups; ++g) {
     std::byte* scale = block + t.scales_offset() + (g * kPanelRows + row) * t.scale_bytes;
-    if (t.scale_bytes == 1) {
-      std::memcpy(scale, in.sub_scale + g, 1);
-    } else {
-      store_figure(in.scale[g], t.scale_bytes, scale);
-    }
+    store_figure(in.scale[g], in.sub_scale[g], t.scale_bytes, scale);
   }
-  if (t.min_bytes > 0) store_figure(in.min, t.min_bytes, block + t.mins_offset() + row * t.min_bytes);
+  if (t.min_bytes > 0) store_figure(in.min, in.sub_min, t.min_bytes, block + t.mins_offset() + row * t.min_bytes);
   std::byte* quants = block + t.quants_offset() + 4 * row;
   if (t.bits == 8) {
     for (int i = 0; i < 8; ++i) std::memcpy(quants + 64 * i, in.q + 4 * i, 4);
@@ -183,10 +188,13 @@ void pack_float_block(const std::byte* src, int columns, std::size_t size, int r
   }
 }
 
-// One figure (scale or min) for each of the 16 rows.
-void read_figures(const std::byte* src, int bytes, float* dst) {
-  for (int row = 0; row < kPanelRows; ++row)
-    dst[row] = bytes == 2 ? half_at(src + 2 * row) : load<float>(src + 4 * row);
+// One figure (scale or min) for each of the 16 rows. `factors`: of figures of one byte.
+void read_figures(const std::byte* src, int bytes, const std::byte* factors, float* dst) {
+  for (int row = 0; row < kPanelRows; ++row) {
+    dst[row] = bytes == 1   ? half_at(factors + 2 * row) * static_cast<float>(load<std::int8_t>(src + row))
+               : bytes == 2 ? half_at(src + 2 * row)
+                            : load<float>(src + 4 * row);
+  }
 }
 
 // Element `c` of a row's quants.
@@ -207,15 +215,9 @@ void unpack_quantised(const std::byte* block, float (&values)[kBlockColumns][kPa
   float scale[2][kPanelRows];
   float min[kPanelRows] = {};
   for (int g = 0; g < t.groups; ++g) {
-    const std::byte* scales = block + t.scales_offset() + g * kPanelRows * t.scale_bytes;
-    if constexpr (t.scale_bytes == 1) {
-      read_figures(block, 2, scale[g]);
-      for (int row = 0; row < kPanelRows; ++row) scale[g][row] *= static_cast<float>(load<std::int8_t>(scales + row));
-    } else {
-      read_figures(scales, t.scale_bytes, scale[g]);
-    }
+    read_figures(block + t.scales_offset() + g * kPanelRows * t.scale_bytes, t.scale_bytes, block, scale[g]);
   }
-  if (t.min_bytes > 0) read_figures(block + t.mins_offset(), t.min_bytes, min);
+  if (t.min_bytes > 0) read_figures(block + t.mins_offset(), t.min_bytes, block + t.min_factors_offset(), min);
   for (int c = 0; c < kBlockColumns; ++c) {
     const float* s = scale[c * t.groups / kBlockColumns];
     for (int row = 0; row < kPanelRows; ++row) {
@@ -247,7 +249,7 @@ PackedKind packed_kind(DType type) {
     case DType::kQ4_1:
       return PackedKind::kQ4Min;
     case DType::kQ4_K:
-      return PackedKind::kQ4MinF32;
+      return PackedKind::kQ4MinSub;
     case DType::kQ5_0:
     case DType::kQ8_0:
       return PackedKind::kQ8;
@@ -304,8 +306,8 @@ void unpack_block(PackedKind kind, const std::byte* block, float (&values)[kBloc
       return unpack_quantised<PackedKind::kQ4>(block, values);
     case PackedKind::kQ4Min:
       return unpack_quantised<PackedKind::kQ4Min>(block, values);
-    case PackedKind::kQ4MinF32:
-      return unpack_quantised<PackedKind::kQ4MinF32>(block, values);
+    case PackedKind::kQ4MinSub:
+      return unpack_quantised<PackedKind::kQ4MinSub>(block, values);
     case PackedKind::kQ8:
       return unpack_quantised<PackedKind::kQ8>(block, values);
     case PackedKind::kQ8Min:
@@ -321,6 +323,8 @@ void unpack_block(PackedKind kind, const std::byte* block, float (&values)[kBloc
     case PackedKind::kBF16:
       return unpack_floats(
           block, 2, [](const std::byte* p) { return bf16_to_f32(load<std::uint16_t>(p)); }, values);
+    case PackedKind::kQ4MinF32:
+      return unpack_quantised<PackedKind::kQ4MinF32>(block, values);
     case PackedKind::kQ8Group16:
       return unpack_quantised<PackedKind::kQ8Group16>(block, values);
   }

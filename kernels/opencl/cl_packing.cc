@@ -10,8 +10,12 @@
 namespace hetero {
 namespace {
 
-// weights.cl reads nibbles and whole bytes.
-PackedKind panel_kind(DType type) { return type == DType::kQ6_K ? PackedKind::kQ8Group16 : packed_kind(type); }
+// weights.cl reads nibbles and whole bytes, and scales that are floats.
+PackedKind panel_kind(DType type) {
+  if (type == DType::kQ4_K) return PackedKind::kQ4MinF32;
+  if (type == DType::kQ6_K) return PackedKind::kQ8Group16;
+  return packed_kind(type);
+}
 
 std::size_t panel_bytes(const ClConstants& from) {
   return packed_weight_bytes(from.weight, panel_kind(from.weight.weight.type));

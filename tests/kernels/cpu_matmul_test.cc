@@ -124,7 +124,8 @@ INSTANTIATE_TEST_SUITE_P(Rows, CpuMatmul, testing::ValuesIn(row_ids()), [](const
 });
 
 TEST(PackTest, KeepsEveryValueOfEverySlice) {
-  std::vector<std::pair<DType, PackedKind>> packings = {{DType::kQ6_K, PackedKind::kQ8Group16}};
+  std::vector<std::pair<DType, PackedKind>> packings = {{DType::kQ4_K, PackedKind::kQ4MinF32},
+                                                        {DType::kQ6_K, PackedKind::kQ8Group16}};
   for (const DType type : kAllTypes) packings.emplace_back(type, packed_kind(type));
   for (const auto& [type, kind] : packings) {
     SCOPED_TRACE(text_of(type) + " as kind " + std::to_string(static_cast<int>(kind)));
@@ -167,7 +168,9 @@ TEST(PackTest, CommonFormatsDoNotGrow) {
     EXPECT_EQ(packed_weight_bytes(slice), static_cast<std::size_t>(64 * row_bytes(type, 256))) << text_of(type);
   }
   const WeightSlice q6_k = {{nullptr, DType::kQ6_K, 64, 256}, 0, 64, 0, 256};
-  EXPECT_EQ(packed_weight_bytes(q6_k), 64u * 256 * 7 / 8);  // 6.56 bits a weight in the file
+  const WeightSlice q4_k = {{nullptr, DType::kQ4_K, 64, 256}, 0, 64, 0, 256};
+  EXPECT_EQ(packed_weight_bytes(q4_k), 64u * 256 * 11 / 16);  // 5.5 bits a weight, 4.5 in the file
+  EXPECT_EQ(packed_weight_bytes(q6_k), 64u * 256 * 7 / 8);    // 6.56 bits a weight in the file
 }
 
 // Activations that are whole numbers with 127 in every block quantise without error, and a scale of 1 leaves integers:
