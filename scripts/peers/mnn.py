@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from peers import mnn_model
 from peers.engine import Engine, give_up
 
 
@@ -19,6 +18,7 @@ class Mnn(Engine):
     def folder(self, task):
         """Named by what it was made of, so that another file or setting makes another."""
         stat = task.model.stat()
+        from peers import mnn_model  # its packages come with MNN's
         key = [str(task.model.resolve()), stat.st_size, stat.st_mtime_ns, mnn_model.FORMAT, *self.flags(task)]
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:8]
         return task.cache / f"{task.model.stem}-mnn-{digest}"
