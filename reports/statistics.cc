@@ -138,20 +138,6 @@ std::size_t critical_count(std::size_t n1, std::size_t n2, double tail) {
 
 }  // namespace
 
-double median_of(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
-double mad_of(const std::vector<double>& values) {
-  const double centre = median_of(values);
-  std::vector<double> distances;
-  for (const double v : values) distances.push_back(std::abs(v - centre));
-  return median_of(std::move(distances));
-}
-
 double mann_whitney_p(std::span<const double> a, std::span<const double> b) {
   if (a.empty() || b.empty()) return 1;
   Ranks ranks = rank(a, b);

@@ -6,12 +6,9 @@
 #include <span>
 #include <vector>
 
-namespace hetero {
+#include "base/statistics.h"
 
-// The mean of the middle two when their number is even. 0 for none.
-double median_of(std::vector<double> values);
-// Median absolute deviation from the median. 0 for none.
-double mad_of(const std::vector<double>& values);
+namespace hetero {
 
 // Two-sided p-value of the Mann-Whitney U test: how likely samples that lie this far apart, or further, are if both
 // sides are drawn from one distribution. Needs no normal distribution, which times do not have. Exact, ties included

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/progress.h"
 #include "base/rng.h"
+#include "base/statistics.h"
 #include "runtime/apps/infer_setup.h"
 
 namespace hetero {
@@ -54,20 +55,6 @@ struct Contender {
   std::vector<std::string> devices;
   std::vector<std::vector<double>> tok_per_s;  // by test
 };
-
-double median(std::vector<double> v) {
-  if (v.empty()) return 0;
-  std::sort(v.begin(), v.end());
-  const std::size_t half = v.size() / 2;
-  return v.size() % 2 == 1 ? v[half] : (v[half - 1] + v[half]) / 2;
-}
-
-double median_absolute_deviation(const std::vector<double>& v) {
-  const double center = median(v);
-  std::vector<double> distance;
-  for (const double x : v) distance.push_back(std::fabs(x - center));
-  return median(distance);
-}
 
 double run_test(const Test& test, Engine& engine, Timeline& timeline, const std::vector<TokenId>& tokens) {
   engine.reset();
@@ -191,8 +178,8 @@ int run_bench(const InferFlags& flags) {
       row["devices"] = contender.devices;
       row["plan"] = contender.source;
       row["emulated"] = setup.emulated;
-      row["tok_per_s"] = {{"median", median(contender.tok_per_s[t])},
-                          {"mad", median_absolute_deviation(contender.tok_per_s[t])},
+      row["tok_per_s"] = {{"median", median_of(contender.tok_per_s[t])},
+                          {"mad", mad_of(contender.tok_per_s[t])},
                           {"samples", contender.tok_per_s[t]}};
       row["peak_rss_bytes"] = peak_rss_bytes();
       row["model"] = {{"path", setup.model->path()},

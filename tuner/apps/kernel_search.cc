@@ -11,8 +11,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/statistics.h"
 #include "tuner/apps/interrupt.h"
-#include "tuner/measure/statistics.h"
 
 namespace hetero {
 namespace {
@@ -145,10 +145,10 @@ std::optional<KernelSearch::Duel> KernelSearch::duel(ConfigId a, ConfigId b, int
     const TrialOutcome first = trial(a, options_.rounds);
     const TrialOutcome second = trial(b, options_.rounds);
     if (first.status != SearchStatus::kOk || second.status != SearchStatus::kOk) return std::nullopt;
-    of_a.push_back(median(first.samples_ns));
-    of_b.push_back(median(second.samples_ns));
+    of_a.push_back(median_of(first.samples_ns));
+    of_b.push_back(median_of(second.samples_ns));
   }
-  return Duel{median(of_a), median(of_b)};
+  return Duel{median_of(of_a), median_of(of_b)};
 }
 
 void KernelSearch::put(RecordedRow row) {
@@ -197,7 +197,7 @@ SearchResult KernelSearch::answer(const Proposal& proposal) const {
   SearchResult result = row(proposal.config).result;
   if (result.ok()) {
     const std::vector<double>& all = row(proposal.config).runtimes;
-    result.value = median({all.begin(), all.begin() + proposal.repetitions});
+    result.value = median_of({all.begin(), all.begin() + proposal.repetitions});
   }
   return result;
 }
@@ -220,7 +220,7 @@ bool KernelSearch::evaluate(const Proposal& proposal) {
   r.config = proposal.config;
   r.result.status = outcome.status;
   for (const double ns : outcome.samples_ns) r.runtimes.push_back(ns / 1e6);
-  r.result.value = median(r.runtimes);
+  r.result.value = median_of(r.runtimes);
   r.compile_ms = outcome.compile_ns / 1e6;
   r.timestamp = utc_now();
   r.message = outcome.message;
@@ -241,9 +241,9 @@ bool KernelSearch::check_anchor() {
     const TrialOutcome now = trial(*default_, options_.rounds);
     if (now.interrupted) return false;
     if (now.status != SearchStatus::kOk) break;
-    const double value = median(now.samples_ns);
-    const double centre = anchors_.empty() ? value : median(anchors_);
-    const double allowed = std::max(kDrift, 3 * median_absolute_deviation(anchors_) / centre);
+    const double value = median_of(now.samples_ns);
+    const double centre = anchors_.empty() ? value : median_of(anchors_);
+    const double allowed = std::max(kDrift, 3 * mad_of(anchors_) / centre);
     if (std::abs(value / centre - 1) <= allowed) {
       anchors_.push_back(value);
       break;

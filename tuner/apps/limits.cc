@@ -12,10 +12,10 @@
 #include <thread>
 
 #include "base/aligned_buffer.h"
+#include "base/statistics.h"
 #include "tuner/apps/bench_common.h"
 #include "tuner/apps/limits_kernels.h"
 #include "tuner/apps/table.h"
-#include "tuner/measure/statistics.h"
 
 namespace hetero {
 namespace {
@@ -62,7 +62,7 @@ double peak_gops(const PeakLoop& loop, int core) {
       rates.push_back(loop.ops_per_iteration * kIterations / seconds_since(start) / 1e9);
     }
   }).join();
-  return median(rates);
+  return median_of(rates);
 }
 
 // GB/s of each core while all of `cores` read at once.
@@ -83,7 +83,7 @@ std::vector<double> read_gbps(const std::vector<int>& cores) {
         sink = sink + read_words(buffer.as<std::uint64_t>(), static_cast<std::int64_t>(kReadBytes / 8));
         rates.push_back(static_cast<double>(kReadBytes) / seconds_since(start) / 1e9);
       }
-      result[i] = median(rates);
+      result[i] = median_of(rates);
     }));
   }
   for (std::thread& thread : threads) thread.join();
@@ -113,7 +113,7 @@ double core_to_core_ns(int first, int second) {
     }
   }).join();
   answer.join();
-  return median(times);
+  return median_of(times);
 }
 
 struct Limit {

@@ -9,12 +9,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/progress.h"
+#include "base/statistics.h"
 #include "kernels/catalogue.h"
 #include "tuner/apps/interrupt.h"
 #include "tuner/apps/kernel_choice.h"
 #include "tuner/apps/kernel_search.h"
 #include "tuner/apps/tune_common.h"
-#include "tuner/measure/statistics.h"
 
 namespace hetero {
 namespace {
@@ -79,8 +79,8 @@ std::vector<std::string> summary(const KernelSearch& search) {
                                     std::to_string(valid) + " valid"};
   const auto describe = [&](const RecordedRow& row) {
     return format_duration_ns(row.result.value * 1e6) + " (deviation " +
-           format_duration_ns(median_absolute_deviation(row.runtimes) * 1e6) + ", " +
-           std::to_string(row.runtimes.size()) + " samples)  " + recording.space.text(row.config);
+           format_duration_ns(mad_of(row.runtimes) * 1e6) + ", " + std::to_string(row.runtimes.size()) + " samples)  " +
+           recording.space.text(row.config);
   };
   if (const RecordedRow* best = search.best()) lines.push_back("best     " + describe(*best));
   if (const RecordedRow* standard = search.standard()) lines.push_back("default  " + describe(*standard));

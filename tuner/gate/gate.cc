@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/statistics.h"
 #include "tuner/gate/pair_timing.h"
-#include "tuner/measure/statistics.h"
 
 namespace hetero {
 namespace {
@@ -136,7 +136,7 @@ class Gate {
                       [&](const Single& s) { return s.step_ns < kCloseSingles * best; }) > 1) {
       for (Single& s : singles) {
         if (s.step_ns >= kCloseSingles * best) continue;
-        s.step_ns = median({s.step_ns, timer.time(single_plan(s.device)), timer.time(single_plan(s.device))});
+        s.step_ns = median_of({s.step_ns, timer.time(single_plan(s.device)), timer.time(single_plan(s.device))});
       }
     }
     return *std::min_element(singles.begin(), singles.end(), faster);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tuner/measure/statistics.h"
+#include "base/statistics.h"
 
 namespace hetero {
 namespace {
@@ -20,10 +20,10 @@ PairResult summarise(std::vector<double> first_ns, std::vector<double> second_ns
   std::vector<double> ratios;
   for (std::size_t i = 0; i < first_ns.size(); ++i) ratios.push_back(first_ns[i] / second_ns[i]);
   PairResult result;
-  result.ratio = median(ratios);
+  result.ratio = median_of(ratios);
   // Two standard errors of the median, from the MAD: 1.4826 makes it the deviation of a normal, 1.2533 is the median's
   // price over the mean.
-  const double deviation = 1.4826 * median_absolute_deviation(ratios);
+  const double deviation = 1.4826 * mad_of(ratios);
   result.noise = std::max(kLeastNoise, 2 * 1.2533 * deviation / std::sqrt(static_cast<double>(ratios.size())));
   result.first_ns = std::move(first_ns);
   result.second_ns = std::move(second_ns);

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "tuner/measure/statistics.h"
+#include "base/statistics.h"
 
 namespace hetero {
 namespace {
@@ -27,12 +27,12 @@ bool Anchors::check(std::vector<Sample>& samples) {
     // The last few agree with each other and not with the past: the past is over.
     const auto [low, high] = std::minmax_element(anchor.recent.begin(), anchor.recent.end());
     if (anchor.recent.size() == kLasting && *high < *low * (1 + kDrift) && !anchor.history.empty() &&
-        std::abs(now / median(anchor.history) - 1) > kDrift) {
+        std::abs(now / median_of(anchor.history) - 1) > kDrift) {
       anchor.history = anchor.recent;
     }
     anchor.history.push_back(now);
-    const double usual = median(anchor.history);
-    const double restless = kDeviations * 1.4826 * median_absolute_deviation(anchor.history) / usual;
+    const double usual = median_of(anchor.history);
+    const double restless = kDeviations * 1.4826 * mad_of(anchor.history) / usual;
     const bool drifted = std::abs(now / usual - 1) > std::max(kDrift, restless);
     steady = steady && !drifted;
 

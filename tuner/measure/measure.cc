@@ -10,10 +10,10 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/statistics.h"
 #include "tuner/measure/anchors.h"
 #include "tuner/measure/bench_set.h"
 #include "tuner/measure/cache_size.h"
-#include "tuner/measure/statistics.h"
 #include "tuner/measure/together.h"
 
 namespace hetero {
@@ -325,7 +325,7 @@ class Session {
       alone.push_back(benches_.run(*item.bench, quiet_waiter(item.bench->device->facts())).op_ns);
     }
     for (Bench* other : item.others) benches_.run(*other, quiet_waiter(other->device->facts()));
-    times = run_together(benches_, timeline_, *item.bench, item.others, median(alone));
+    times = run_together(benches_, timeline_, *item.bench, item.others, median_of(alone));
     return times.overlap >= kLeastOverlap;
   }
 

@@ -6,7 +6,7 @@
 #include <limits>
 #include <thread>
 
-#include "tuner/measure/statistics.h"
+#include "base/statistics.h"
 
 namespace hetero {
 namespace {
@@ -31,7 +31,7 @@ class Problem {
     SearchResult result = full(proposal.config);
     if (result.ok() && proposal.repetitions < repetitions_) {
       const std::vector<double>& all = row(proposal.config).runtimes;
-      result.value = median({all.begin(), all.begin() + proposal.repetitions});
+      result.value = median_of({all.begin(), all.begin() + proposal.repetitions});
     }
     return result;
   }
@@ -127,7 +127,7 @@ ReplaySummary replay(const RecordedSearch& recording, const std::string& strateg
 
   std::vector<double> until;
   for (const ReplayRun& run : summary.runs) until.push_back(run.evaluations_until(kCloseToOptimum * optimum));
-  summary.median_evaluations_close = median(until);
+  summary.median_evaluations_close = median_of(until);
   summary.share_close =
       static_cast<double>(std::count_if(until.begin(), until.end(), [](double e) { return std::isfinite(e); })) /
       static_cast<double>(until.size());
@@ -137,7 +137,7 @@ ReplaySummary replay(const RecordedSearch& recording, const std::string& strateg
 double median_percent_after(const ReplaySummary& summary, double optimum, double evaluations) {
   std::vector<double> percent;
   for (const ReplayRun& run : summary.runs) percent.push_back(100 * optimum / run.best_after(evaluations));
-  return median(percent);
+  return median_of(percent);
 }
 
 std::vector<double> curve_points(double most) {
