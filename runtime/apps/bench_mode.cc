@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/machine.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "base/statistics.h"
@@ -73,16 +74,11 @@ nlohmann::ordered_json environment_json() {
   gethostname(host, sizeof host - 1);
   double load[1] = {0};
   getloadavg(load, 1);
-  std::string cpu = "unknown";
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.starts_with("model name")) cpu = line.substr(line.find(':') + 2);
-  }
-  char now[32] = "";
-  const std::time_t t = std::time(nullptr);
-  std::strftime(now, sizeof now, "%FT%TZ", std::gmtime(&t));
-  return {
-      {"host", host}, {"cpu", cpu}, {"cores", sysconf(_SC_NPROCESSORS_ONLN)}, {"load_average", load[0]}, {"date", now}};
+  return {{"host", host},
+          {"cpu", cpu_name()},
+          {"cores", sysconf(_SC_NPROCESSORS_ONLN)},
+          {"load_average", load[0]},
+          {"date", utc_now()}};
 }
 
 std::int64_t peak_rss_bytes() {

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/statistics.h"
 #include "tuner/apps/interrupt.h"
 
@@ -23,15 +24,6 @@ constexpr double kDrift = 0.10;  // as Anchors::kDrift
 constexpr int kTriesAfterDrift = 3;
 constexpr std::chrono::milliseconds kPause{500};
 constexpr double kSecondsPerSave = 5;
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts = {};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
 
 std::optional<ConfigId> default_config(const KernelVariant& variant, const SearchSpace& space) {
   std::vector<std::uint16_t> point;

@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/machine.h"
 #include "runtime/device/default_devices.h"
 #include "runtime/model/model.h"
 #include "tuner/apps/table.h"
@@ -42,24 +43,6 @@ std::string list_of(const std::vector<std::string>& names) {
 std::string cache_folder() {
   const std::string store = Store::default_path();
   return store.substr(0, store.rfind('/')) + "/programs";
-}
-
-std::string cpu_name() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);) {
-    if (line.rfind("model name", 0) == 0 && line.find(": ") != std::string::npos)
-      return line.substr(line.find(": ") + 2);
-  }
-  return "unknown";
-}
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts = {};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
 }
 
 // Nanoseconds since 1970 first, so that names sort as runs began; then chance.
