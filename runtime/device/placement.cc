@@ -1,4 +1,4 @@
-#include "runtime/device/opencl/cl_placement.h"
+#include "runtime/device/placement.h"
 
 #include <dirent.h>
 #include <sys/types.h>
@@ -42,32 +42,39 @@ bool confined(pid_t thread, const std::vector<int>& cores) {
   return true;
 }
 
-}  // namespace
-
-DriverThreadsOnTheirCores::DriverThreadsOnTheirCores() {
-  ::setenv("POCL_AFFINITY", "1", 0);
-  CPU_ZERO(&before_);
-  if (sched_getaffinity(0, sizeof before_, &before_) != 0) return;
-  cpu_set_t wide;
-  CPU_ZERO(&wide);
-  for (const int core : all_cores()) CPU_SET(static_cast<std::size_t>(core), &wide);
-  changed_ = sched_setaffinity(0, sizeof wide, &wide) == 0;
+cpu_set_t mask_of(const std::vector<int>& cores) {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  for (const int core : cores) CPU_SET(static_cast<std::size_t>(core), &mask);
+  return mask;
 }
 
-DriverThreadsOnTheirCores::~DriverThreadsOnTheirCores() {
+}  // namespace
+
+CallerOnCores::CallerOnCores() {
+  CPU_ZERO(&before_);
+  known_ = sched_getaffinity(0, sizeof before_, &before_) == 0;
+}
+
+CallerOnCores::~CallerOnCores() {
   if (changed_) sched_setaffinity(0, sizeof before_, &before_);
+}
+
+void CallerOnCores::move_to(const cpu_set_t& cores) {
+  changed_ = known_ && CPU_COUNT(&cores) > 0 && sched_setaffinity(0, sizeof cores, &cores) == 0;
+}
+
+OnAllCores::OnAllCores() { move_to(mask_of(all_cores())); }
+
+DriverThreadsOnTheirCores::DriverThreadsOnTheirCores() {
+  ::setenv("POCL_AFFINITY", "1", 0);  // before anything that might look for devices
+  move_to(mask_of(all_cores()));
 }
 
 CallerOffCores::CallerOffCores(const std::vector<int>& cores) {
-  CPU_ZERO(&before_);
-  if (sched_getaffinity(0, sizeof before_, &before_) != 0) return;
-  cpu_set_t rest = before_;
+  cpu_set_t rest = before();
   for (const int core : cores) CPU_CLR(static_cast<std::size_t>(core), &rest);
-  changed_ = CPU_COUNT(&rest) > 0 && sched_setaffinity(0, sizeof rest, &rest) == 0;
-}
-
-CallerOffCores::~CallerOffCores() {
-  if (changed_) sched_setaffinity(0, sizeof before_, &before_);
+  move_to(rest);
 }
 
 std::string stray_work(const std::vector<int>& cores, const std::function<void()>& work) {

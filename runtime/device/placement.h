@@ -1,4 +1,4 @@
-// Keeping an OpenCL CPU device on its cores, and proving that it stays there. Linux.
+// Keeping a driver that computes on the processor to its cores, and proving that it stays there. Linux.
 //
 // PoCL starts one worker per core when the first platform call is made. They inherit the caller's affinity mask, and a
 // sub-device of core 1 means worker 1, wherever that one runs: with neither care the work of opencl:0@1 wanders to core
@@ -14,31 +14,39 @@
 
 namespace hetero {
 
-// While it lives, threads that a driver creates may go to any core of the process; on a first call it also asks PoCL to
-// pin them (unless the user has set POCL_AFFINITY). The caller's own mask is restored at the end.
-class DriverThreadsOnTheirCores {
+// Sets the calling thread's affinity mask, and restores what it was at the end.
+class CallerOnCores {
  public:
-  DriverThreadsOnTheirCores();
-  ~DriverThreadsOnTheirCores();
-  DriverThreadsOnTheirCores(const DriverThreadsOnTheirCores&) = delete;
-  DriverThreadsOnTheirCores& operator=(const DriverThreadsOnTheirCores&) = delete;
+  ~CallerOnCores();
+  CallerOnCores(const CallerOnCores&) = delete;
+  CallerOnCores& operator=(const CallerOnCores&) = delete;
+
+ protected:
+  CallerOnCores();
+  void move_to(const cpu_set_t& cores);
+  const cpu_set_t& before() const { return before_; }
 
  private:
   cpu_set_t before_;
-  bool changed_ = false;
+  bool known_ = false, changed_ = false;
+};
+
+// While it lives, the calling thread, and with it the threads that a driver creates, may go to any core of the process.
+class OnAllCores : public CallerOnCores {
+ public:
+  OnAllCores();
+};
+
+// The same for OpenCL; on a first call it also asks PoCL to pin its threads (unless the user has set POCL_AFFINITY).
+class DriverThreadsOnTheirCores : public CallerOnCores {
+ public:
+  DriverThreadsOnTheirCores();
 };
 
 // While it lives, the calling thread stays off `cores`, as far as others are left to it.
-class CallerOffCores {
+class CallerOffCores : public CallerOnCores {
  public:
   explicit CallerOffCores(const std::vector<int>& cores);
-  ~CallerOffCores();
-  CallerOffCores(const CallerOffCores&) = delete;
-  CallerOffCores& operator=(const CallerOffCores&) = delete;
-
- private:
-  cpu_set_t before_;
-  bool changed_ = false;
 };
 
 // Runs `work`, which keeps the device busy for a few milliseconds and returns when it is done, and looks which threads

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "kernels/cpu/cpu_facts.h"
-#include "runtime/device/opencl/cl_placement.h"
+#include "runtime/device/placement.h"
 
 namespace hetero {
 namespace {

@@ -1,5 +1,5 @@
 // The OpenCL devices of all platforms, in the order that gives them their names, and what a device can do.
-// Every first contact with a driver goes through here, because drivers create their threads then: see cl_placement.h.
+// Every first contact with a driver goes through here, because drivers create their threads then: see placement.h.
 #pragma once
 
 #include <optional>

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "kernels/opencl/cl_kernel.h"
 #include "runtime/device/cpu/cpu_provider.h"
-#include "runtime/device/opencl/cl_placement.h"
+#include "runtime/device/placement.h"
 #include "runtime/device/weight_source.h"
 
 namespace hetero {

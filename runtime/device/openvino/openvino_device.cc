@@ -11,7 +11,7 @@
 #include "base/fingerprint.h"
 #include "base/log.h"
 #include "runtime/device/cpu/cpu_provider.h"
-#include "runtime/device/opencl/cl_placement.h"
+#include "runtime/device/placement.h"
 
 namespace hetero {
 namespace {
@@ -42,28 +42,6 @@ std::string text_of(const Segment& segment) {
   }
   return text;
 }
-
-// OpenVINO looks once in a process which cores there are, with the eyes of the thread that asks first.
-class AllCoresSeen {
- public:
-  AllCoresSeen() {
-    CPU_ZERO(&before_);
-    if (sched_getaffinity(0, sizeof before_, &before_) != 0) return;
-    cpu_set_t wide;
-    CPU_ZERO(&wide);
-    for (const int core : all_cores()) CPU_SET(static_cast<std::size_t>(core), &wide);
-    changed_ = sched_setaffinity(0, sizeof wide, &wide) == 0;
-  }
-  ~AllCoresSeen() {
-    if (changed_) sched_setaffinity(0, sizeof before_, &before_);
-  }
-  AllCoresSeen(const AllCoresSeen&) = delete;
-  AllCoresSeen& operator=(const AllCoresSeen&) = delete;
-
- private:
-  cpu_set_t before_;
-  bool changed_ = false;
-};
 
 std::string list_text(const std::vector<std::int64_t>& values) {
   std::string text;
@@ -135,7 +113,8 @@ OpenVinoDevice::OpenVinoDevice(DeviceFacts facts, OpenVinoOptions options, const
 void OpenVinoDevice::connect() {
   const std::string& device = options_.settings.device;
   try {
-    const AllCoresSeen guard;
+    const OnAllCores
+        guard;  // OpenVINO looks once in a process which cores there are, with the eyes of its first caller
     core_ = std::make_unique<ov::Core>();
     facts_.name = core_->get_property(device, "FULL_DEVICE_NAME").as<std::string>();
   } catch (const std::exception& error) {

@@ -12,8 +12,8 @@
 #include <iterator>
 
 #include "base/error.h"
-#include "runtime/device/opencl/cl_placement.h"
 #include "runtime/device/opencl/opencl_provider.h"
+#include "runtime/device/placement.h"
 #include "tests/runtime/opencl/cl_op_case.h"
 
 namespace hetero::test {

@@ -10,8 +10,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "runtime/device/cpu/cpu_provider.h"
-#include "runtime/device/opencl/cl_placement.h"
 #include "runtime/device/openvino/openvino_provider.h"
+#include "runtime/device/placement.h"
 #include "tests/runtime/openvino/openvino_rig.h"
 
 namespace hetero::test {
