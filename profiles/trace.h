@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "profiles/block_kind.h"
+
 namespace hetero {
 
 struct Span {
@@ -20,6 +22,7 @@ struct Span {
   std::vector<std::int32_t> waits_on = {};  // indices of spans in the same trace
   double streamed_bytes = 0;                // weights and KV cache that it had to read; 0 = unknown
   std::int64_t cached_tokens = 0;           // in the KV cache when its step is done; 0 = unknown
+  std::vector<BlockKind> blocks = {};       // whose work it is, each once; not written to files
 };
 
 // Something that happened at one point: an injected fault.

@@ -1,6 +1,6 @@
-"""What sweep_regret.py and budget_curve.py share: a plan's rate under hetero-infer --bench, plans taking turns, tables.
+"""What sweep_regret.py and budget_curve.py share: plans that take turns under hetero-infer --bench, and tables.
 
-Each timing is a process of its own, so that nothing of one plan (packed weights, threads, clocks) is left to the next.
+The plans take turns within one process: the machine's speed shifts within seconds, and only neighbours in time compare.
 """
 import json
 import pathlib
@@ -42,22 +42,12 @@ def flags(parser):
     parser.add_argument("--out", type=pathlib.Path, help="file for the Markdown (default: stdout)")
 
 
-def seconds_per_token(args, test, plan):
-    """One timing of a test (after a warm-up of its own) under a plan file."""
-    text = run([args.bin / "hetero-infer", "-q", "-m", args.model, "--devices", args.devices, "--plan", plan, "--bench",
-                test, "-r", "1", "--json"])
-    return 1 / json.loads(text)[0]["tok_per_s"]["median"]
-
-
 def take_turns(args, test, plans, rounds):
-    """Lists of seconds per token, by name. Every other round goes backwards: a drift hits all alike."""
-    times = {name: [] for name in plans}
-    for number in range(rounds):
-        names = list(plans) if number % 2 == 0 else list(reversed(plans))
-        for name in names:
-            times[name].append(seconds_per_token(args, test, plans[name]))
-        print(f"{test}: round {number + 1} of {rounds}", file=sys.stderr)
-    return times
+    """Lists of seconds per token, by name, of the plan files given; each was warmed up before."""
+    first, *others = plans.values()
+    text = run([args.bin / "hetero-infer", "-q", "-m", args.model, "--devices", args.devices, "--plan", first, "--bench",
+                test, "-r", rounds, "--json"] + (["--against", ",".join(str(p) for p in others)] if others else []))
+    return {name: [1 / rate for rate in row["tok_per_s"]["samples"]] for name, row in zip(plans, json.loads(text))}
 
 
 def ratio(times, name, to):

@@ -2,19 +2,20 @@
 """Is the tuned plan as good as any? Sweeps shares by brute force and times the best of them against the plan.
 
   scripts/sweep_regret.py MODEL.gguf [--db FILE] [--devices cpu:0,opencl:0@1] [--bench pp256,tg64] [--steps 16]
-                          [--rounds 5] [--finals 3] [--units ffn_in,head,...] [--out FILE.md]
+                          [--rounds 15] [--finals 3] [--units ffn_in,head,...] [--out FILE.md]
 
 Swept between the first two devices of the list, in steps of 1/--steps, everything else as in the plan: each of the five
 blocks that hold the matmuls (blocks that the plan pairs are swept as a pair), and the whole model at once. Prompts are
 swept by features (rows) and by prompt rows (sequence), decode by features.
 
-The sweep is timed once through; the best --finals of each unit then take turns with the plan for --rounds rounds, since
-the best of many noisy timings is mostly lucky. Regret: how much slower the plan is than the best of them, round by
-round. The plan comes from the database (hetero-tune run makes it). Exit codes: 0 done, 2 usage, 3 something is missing.
+Candidates take turns with the plan, a few at a time, in one process; what counts is their time over the plan's, round
+by round. The best --finals of each unit then take turns with the plan for --rounds rounds, since the best of many noisy
+timings is mostly lucky. Regret: how much slower the plan is than the best of them. The plan comes from the database (hetero-tune run makes it). Exit codes: 0 done, 2 usage, 3 something is missing.
 """
 import argparse
 import copy
 import json
+import sys
 import tempfile
 from pathlib import Path
 
@@ -22,6 +23,8 @@ import plan_timing as timing
 
 BLOCKS = ("attention_in", "attention_out", "ffn_in", "ffn_out", "head")
 ALL_BLOCKS = ("attention_in", "attention", "attention_out", "ffn_in", "ffn_out", "head")
+AT_ONCE = 8  # candidates in one process: each keeps weights of its own
+SWEEP_ROUNDS = 3
 PAIRS = (("attention_in", "attention", "attention_out"), ("ffn_in", "ffn_out"))
 
 
@@ -91,11 +94,11 @@ def words(plan, test, name):
     return "-"
 
 
-def sweep(args, plan, test, unit, folder):
-    """(seconds per token, name, file) of every candidate, fastest first."""
+def candidates_of(args, plan, test, unit, folder):
+    """Files by name."""
     devices = args.devices.split(",")[:2]
     name, blocks, strategies = unit
-    timed = []
+    files = {}
     for strategy in strategies:
         for step in range(0 if strategy == strategies[0] else 1, args.steps + (strategy == strategies[0])):
             fraction = step / args.steps
@@ -109,18 +112,30 @@ def sweep(args, plan, test, unit, folder):
             path.write_text(json.dumps(candidate), encoding="utf-8")
             label = f"{strategy} {devices[0]} {100 * fraction:.0f} %" if 0 < step < args.steps else \
                 f"{devices[0 if step else 1]} alone"
-            timed.append((timing.seconds_per_token(args, test, path), label, path))
-    return sorted(timed, key=lambda entry: entry[0])
+            files[label] = path
+    return files
+
+
+def sweep(args, test, candidates, plan_file):
+    """Names of the candidates, fastest first."""
+    names = list(candidates)
+    ratios = {}
+    for begin in range(0, len(names), AT_ONCE):
+        batch = {name: candidates[name] for name in names[begin:begin + AT_ONCE]}
+        times = timing.take_turns(args, test, {"plan": plan_file, **batch}, SWEEP_ROUNDS)
+        ratios |= {name: timing.ratio(times, name, "plan")[0] for name in batch}
+        print(f"{test}: {len(ratios)} of {len(names)} candidates", file=sys.stderr)
+    return sorted(names, key=ratios.get)
 
 
 def row_of(args, plan, test, unit, plan_file, folder):
-    timed = sweep(args, plan, test, unit, folder)
-    finalists = {label: path for _, label, path in timed[:args.finals]}
+    candidates = candidates_of(args, plan, test, unit, folder)
+    finalists = {name: candidates[name] for name in sweep(args, test, candidates, plan_file)[:args.finals]}
     times = timing.take_turns(args, test, {"plan": plan_file, **finalists}, args.rounds)
     best = min(finalists, key=lambda label: timing.ratio(times, label, "plan")[0])
     middle, spread = timing.ratio(times, "plan", best)
     own = words(plan, test, unit[1][0]) if unit[0] != "whole model" else "each block its own"
-    return [test, unit[0], len(timed), own, best, timing.percent(middle - 1, spread)]
+    return [test, unit[0], len(candidates), own, best, timing.percent(middle - 1, spread)]
 
 
 def main():
@@ -128,6 +143,7 @@ def main():
     timing.flags(parser)
     parser.add_argument("--db", help="of hetero-tune")
     parser.add_argument("--steps", type=int, default=16)
+    parser.set_defaults(rounds=15)
     parser.add_argument("--finals", type=int, default=3)
     parser.add_argument("--units", help="only these blocks, or 'whole model'; separated by commas")
     args = parser.parse_args()

@@ -138,6 +138,9 @@ int run_bench(const InferFlags& flags) {
       contenders.push_back({single_device_plan(id, "single"), "single", {id}, {}});
     }
   }
+  for (const std::string& file : flags.against) {
+    contenders.push_back({plan_from_json(read_file(file)), file, setup.device_ids(), {}});
+  }
   Rng rng(1);
   std::vector<TokenId> tokens;
   const auto vocab = static_cast<std::uint64_t>(setup.model->graph().vocab);
@@ -149,13 +152,14 @@ int run_bench(const InferFlags& flags) {
   Progress progress("bench");
   const int rounds = flags.repetitions + 1;  // the first is the warm-up: packing, compiling, caches
   for (int round = 0; round < rounds; ++round) {
-    for (std::size_t c = 0; c < contenders.size(); ++c) {
+    for (std::size_t turn = 0; turn < contenders.size(); ++turn) {
+      const std::size_t c = round % 2 == 0 ? turn : contenders.size() - 1 - turn;  // a drift hits all alike
       Contender& contender = contenders[c];
       contender.tok_per_s.resize(tests.size());
       setup.engine->set_plan(contender.plan);
       for (std::size_t t = 0; t < tests.size(); ++t) {
         const double done =
-            (static_cast<double>(round) * static_cast<double>(contenders.size()) + static_cast<double>(c)) /
+            (static_cast<double>(round) * static_cast<double>(contenders.size()) + static_cast<double>(turn)) /
             static_cast<double>(contenders.size()) / rounds;
         progress.update(done, tests[t].name + " on " + contender.devices[0], -1);
         setup.engine->warm_up(tests[t].prefill ? tests[t].tokens : 1, LogitsRows::kLast);

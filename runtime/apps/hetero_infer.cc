@@ -60,6 +60,10 @@ void add_flags(CLI::App& app, InferFlags& flags) {
          "--with-singles", [&] { flags.singles = InferFlags::Singles::kInterleaved; },
          "--bench: each device alone too, interleaved")
       ->group("Other modes");
+  app.add_option("--against", flags.against, "--bench: plan files, separated by commas, that take turns with the plan")
+      ->delimiter(',')
+      ->check(a_name())
+      ->group("Other modes");
   app.add_option("--logits-out", flags.logits_out, "write the logits of the prompt's tokens (.npy)")
       ->check(a_name())
       ->group("Other modes");

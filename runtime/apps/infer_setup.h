@@ -33,6 +33,7 @@ struct InferFlags {
   std::string tokenize;
   std::string perplexity;
   int repetitions = 5;
+  std::vector<std::string> against;  // --bench: plan files that take turns with the plan
   enum class Chat : std::uint8_t { kTemplate, kRaw } chat = Chat::kTemplate;
   enum class Output : std::uint8_t { kText, kJson } output = Output::kText;
   enum class Singles : std::uint8_t { kNo, kInterleaved } singles = Singles::kNo;

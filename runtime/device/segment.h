@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/host_op.h"
+#include "profiles/block_kind.h"
 #include "runtime/device/arena.h"
 
 namespace hetero {
@@ -39,6 +40,7 @@ struct Segment {
   // this segment writes and others (or the host) read. A device on shared memory ignores both.
   std::vector<Region> imports;
   std::vector<Region> exports;
+  std::vector<BlockKind> blocks = {};  // whose ops it has, each once
 };
 
 // What changes from one submission of a prepared segment to the next.

@@ -130,6 +130,7 @@ class Run {
       span.step = step_;
       span.device = devices_[static_cast<std::size_t>(s.device)]->facts().id;
       span.label = s.segment.label;
+      span.blocks = s.segment.blocks;
       span.predicted_ns = s.predicted.at(bindings_.position);
       span.streamed_bytes = streamed_bytes_of(s.segment, bindings_.position);
       span.cached_tokens = bindings_.position + prepared_.schedule.rows;

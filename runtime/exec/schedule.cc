@@ -26,6 +26,7 @@ class SegmentBuilder {
 
   struct Task {
     int device = 0;
+    BlockKind block = BlockKind::kAttentionIn;
     std::string label;
     std::vector<Op> ops;
   };
@@ -34,7 +35,7 @@ class SegmentBuilder {
   // not delay the others' input.
   void add_block(const std::vector<Task>& tasks) {
     for (const Task& task : tasks) close_all(dependencies(task.device, task.ops));
-    for (const Task& task : tasks) add_task(task.device, task.label, task.ops);
+    for (const Task& task : tasks) add_task(task);
   }
 
   // The host reads `region` after the step.
@@ -48,14 +49,16 @@ class SegmentBuilder {
   std::vector<ScheduledSegment> take() { return std::move(segments_); }
 
  private:
-  void add_task(int device, const std::string& label, const std::vector<Op>& ops) {
-    const std::set<int> needed = dependencies(device, ops);
+  void add_task(const Task& task) {
+    const std::set<int> needed = dependencies(task.device, task.ops);
     close_all(needed);  // a part may wait for another part of its block
-    if (!needed.empty() || open_of(device) < 0 || needs_another_graph(device, ops)) {
-      begin_segment(device, label, needed);
+    if (!needed.empty() || open_of(task.device) < 0 || needs_another_graph(task.device, task.ops)) {
+      begin_segment(task.device, task.label, needed);
     }
-    const int segment = open_of(device);
-    for (const Op& op : ops) append(device, segment, op);
+    const int segment = open_of(task.device);
+    std::vector<BlockKind>& blocks = segments_[static_cast<std::size_t>(segment)].segment.blocks;
+    if (std::find(blocks.begin(), blocks.end(), task.block) == blocks.end()) blocks.push_back(task.block);
+    for (const Op& op : task.ops) append(task.device, segment, op);
   }
 
   // Nothing more may delay these segments.
@@ -236,7 +239,8 @@ class ScheduleBuilder {
       if (part.partial && !own.empty()) partial_devices.insert(part.device);
       ops.insert(ops.end(), own.begin(), own.end());
       if (ops.empty()) continue;
-      tasks.push_back({part.device, "L" + std::to_string(block.layer) + " " + std::string(name_of(block.kind)), ops});
+      tasks.push_back(
+          {part.device, block.kind, "L" + std::to_string(block.layer) + " " + std::string(name_of(block.kind)), ops});
     }
     builder_.add_block(tasks);
     if (sums_pending) residual_ = {1 - residual_.copy, {}, residual_.generation};

@@ -5,11 +5,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "base/error.h"
 #include "base/statistics.h"
+#include "tuner/gate/balance.h"
 #include "tuner/gate/pair_timing.h"
 
 namespace hetero {
@@ -20,6 +22,10 @@ constexpr std::int64_t kTypicalPrefill = 256;
 // Singles that are this close to the best one are timed again before one of them is called the best.
 constexpr double kCloseSingles = 1.15;
 constexpr std::int64_t kRowsToRankSingles = 64;
+// The first move does most of it; the others correct its rounding.
+constexpr int kMostMoves = 3;
+// Of what there is for a bucket; the rest judges it.
+constexpr double kBalancePart = 0.5;
 
 std::string percent(double fraction) {
   char text[32];
@@ -171,13 +177,13 @@ class Gate {
         2.0 * (options_.pairs + 1) * single.step_ns * static_cast<double>(all_rows) / static_cast<double>(rows) / 1e9;
     if (whole_seconds < seconds - spent()) rows = all_rows;
     PairTimer timer(engine_, rows);
-    const Plan candidate = plan_of(bucket);
     const Plan alone = single_plan(single.device);
     try {
       timer.warm(alone);
-      timer.warm(candidate);
+      timer.warm(plan_of(bucket));
+      balance(bucket, timer, [&] { return spent() > kBalancePart * seconds || stopped(); });
       const PairResult pairs =
-          timer.pairs(candidate, alone, options_.pairs, [&] { return spent() > seconds || stopped(); });
+          timer.pairs(plan_of(bucket), alone, options_.pairs, [&] { return spent() > seconds || stopped(); });
       store(bucket, name, rows, single.device, pairs);
       verdict.plan_over_single = pairs.ratio;
       verdict.noise = pairs.noise;
@@ -188,6 +194,21 @@ class Gate {
     }
     if (!verdict.adopted) put_single(bucket, single.device);
     bucket.verdict = verdict;
+  }
+
+  // Moves the bucket's shares to where the executor saw devices wait for each other, as long as that is faster.
+  void balance(PlanBucket& bucket, PairTimer& timer, const std::function<bool()>& enough) const {
+    std::set<std::string> whole_graphs;
+    for (const Device* device : engine_.executor().devices()) {
+      if (!device->facts().standard_sizes.empty()) whole_graphs.insert(device->facts().id);
+    }
+    for (int move = 0; move < kMostMoves && !enough(); ++move) {
+      const std::optional<PlanBucket> moved = balanced(bucket, timer.trace(plan_of(bucket)), whole_graphs);
+      if (!moved) return;
+      timer.warm(plan_of(*moved));
+      if (timer.pairs(plan_of(*moved), plan_of(bucket), options_.pairs, enough).ratio >= 1) return;
+      bucket = *moved;
+    }
   }
 
   // The adopted prefill bucket whose length is the nearest by ratio; null when none was adopted.

@@ -1,5 +1,5 @@
 // The no-harm gate: a plan is adopted only after it has run in the real executor, interleaved with the best single
-// device, and won by more than the noise.
+// device, and won by more than the noise. Before that, its shares are moved to where the executor saw devices wait.
 #pragma once
 
 #include <functional>
@@ -24,7 +24,8 @@ struct GateHooks {
   std::function<bool()> stop;
 };
 
-// Returns the plan with a verdict in every bucket that was judged; where the candidate did not win, the bucket's blocks
+// Returns the plan with a verdict in every bucket that was judged, and shares that may have moved (predictions remain
+// those of the candidate's); where the candidate did not win, the bucket's blocks
 // are replaced by the best single device's, or by the neighbouring prompt length's where those win. The engine's plan
 // is changed meanwhile and is the returned plan at the end.
 Plan gate(Engine& engine, const Plan& candidate, const GateOptions& options, const GateHooks& hooks);

@@ -69,6 +69,19 @@ double PairTimer::time(const Plan& plan) {
   return to_ns(timeline.now() - start) / static_cast<double>(steps);
 }
 
+Trace PairTimer::trace(const Plan& plan) {
+  Trace trace;
+  engine_.set_trace(&trace);
+  try {
+    time(plan);
+  } catch (...) {
+    engine_.set_trace(nullptr);
+    throw;
+  }
+  engine_.set_trace(nullptr);
+  return trace;
+}
+
 PairResult PairTimer::pairs(const Plan& first, const Plan& second, int pairs, const std::function<bool()>& enough) {
   std::vector<double> first_ns;
   std::vector<double> second_ns;

@@ -29,6 +29,8 @@ class PairTimer {
   void warm(const Plan& plan);
   // Time of one step in nanoseconds (decode: the mean of a few).
   double time(const Plan& plan);
+  // What time() runs, as the executor saw it.
+  Trace trace(const Plan& plan);
   // At least `pairs` pairs, fewer (not below 3) when `enough` says so. The order alternates from pair to pair.
   PairResult pairs(const Plan& first, const Plan& second, int pairs, const std::function<bool()>& enough);
 

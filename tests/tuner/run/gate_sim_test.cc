@@ -79,6 +79,16 @@ TEST_F(GateSim, AdoptsAPlanThatIsFaster) {
   EXPECT_EQ(samples, static_cast<int>(result.buckets.size()) * 5 * 2);
 }
 
+TEST_F(GateSim, MovesSharesThatWerePredictedWrongly) {
+  // Two equal devices: three quarters on one of them is not where they are through together.
+  const Plan result = judged(divided(0.75));
+  for (const PlanBucket& bucket : result.buckets) {
+    ASSERT_TRUE(bucket.verdict.has_value());
+    EXPECT_NEAR(bucket.verdict->plan_over_single, 0.5, 0.1) << bucket.verdict->reason;
+    EXPECT_NEAR(block_plan_for(bucket, BlockKind::kFfnIn, -1)->features[0].fraction, 0.5, 0.05);
+  }
+}
+
 TEST_F(GateSim, RefusesAPlanThatIsSlower) {
   // The second device has its launch and joins to pay and next to nothing to do for it.
   SystemProfile system = heavy_system();
