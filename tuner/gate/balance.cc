@@ -42,9 +42,8 @@ bool movable(const BlockPlan& block, const std::set<std::string>& whole_graphs) 
     case Strategy::kPaired:
       return block.features.size() > 1;
     case Strategy::kSequence:
-      return block.rows.size() > 1 && std::none_of(block.rows.begin(), block.rows.end(), [&](const Share& s) {
-               return whole_graphs.contains(s.device);
-             });
+      return block.rows.size() > 1 && std::none_of(block.rows.begin(), block.rows.end(),
+                                                   [&](const Share& s) { return whole_graphs.contains(s.device); });
     default:
       return false;
   }

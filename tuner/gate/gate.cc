@@ -72,9 +72,10 @@ class Gate {
       if (left <= 0 || stopped()) break;
       retry(result_.buckets[order[i]], left / static_cast<double>(order.size() - i));
     }
-    // No harm: what has not won does not run.
     for (PlanBucket& bucket : result_.buckets) {
-      if (!bucket.verdict && !no_single_.contains(label_of(bucket))) put_single(bucket, best_known(bucket.phase));
+      if (bucket.verdict || no_single_.contains(label_of(bucket))) continue;
+      // No harm: what has not won does not run, unless it is much like what has.
+      if (!inherit(bucket)) put_single(bucket, best_known(bucket.phase));
     }
     engine_.set_plan(result_);
     report(1, "done");
@@ -152,8 +153,7 @@ class Gate {
   void judge(PlanBucket& bucket, const std::string& name, double seconds) {
     const Nanos begin = timeline_.now();
     const auto spent = [&] { return to_ns(timeline_.now() - begin) / 1e9; };
-    const std::int64_t all_rows = bucket.phase == Phase::kDecode ? 1 : std::min(bucket.tokens, engine_.context());
-    std::int64_t rows = std::min(all_rows, options_.max_prefill);
+    const std::int64_t rows = bucket.phase == Phase::kDecode ? 1 : std::min(bucket.tokens, engine_.context());
     // A few rows tell which device is the fastest alone; the slowest of them would spend the budget on many.
     const std::int64_t few_rows = std::min(rows, kRowsToRankSingles);
     PairTimer few(engine_, few_rows);
@@ -173,9 +173,8 @@ class Gate {
       bucket.verdict = verdict;
       return;
     }
-    const double whole_seconds =
-        2.0 * (options_.pairs + 1) * single.step_ns * static_cast<double>(all_rows) / static_cast<double>(rows) / 1e9;
-    if (whole_seconds < seconds - spent()) rows = all_rows;
+    const double all_seconds = 2.0 * (options_.pairs + 1) * single.step_ns / 1e9;
+    if (rows > options_.max_prefill && all_seconds > seconds - spent()) return;  // inherits
     PairTimer timer(engine_, rows);
     const Plan alone = single_plan(single.device);
     try {
@@ -211,15 +210,16 @@ class Gate {
     }
   }
 
-  // The adopted prefill bucket whose length is the nearest by ratio; null when none was adopted.
-  const PlanBucket* nearest_adopted(const PlanBucket& bucket) const {
+  // The judged prefill bucket whose length is the nearest by ratio, of those that are `wanted`; null when there is
+  // none.
+  const PlanBucket* nearest(const PlanBucket& bucket, const std::function<bool(const PlanBucket&)>& wanted) const {
     const auto distance = [&](const PlanBucket& b) {
       return std::abs(std::log(static_cast<double>(b.tokens) / static_cast<double>(bucket.tokens)));
     };
     const PlanBucket* nearest = nullptr;
     for (const PlanBucket& b : result_.buckets) {
-      const bool adopted = b.phase == Phase::kPrefill && b.verdict && b.verdict->adopted;
-      if (adopted && (nearest == nullptr || distance(b) < distance(*nearest))) nearest = &b;
+      if (b.phase != Phase::kPrefill || !b.verdict || !wanted(b)) continue;
+      if (nearest == nullptr || distance(b) < distance(*nearest)) nearest = &b;
     }
     return nearest;
   }
@@ -228,7 +228,7 @@ class Gate {
   // or the machine was disturbed while it was judged.
   void retry(PlanBucket& bucket, double seconds) {
     if (bucket.phase != Phase::kPrefill || !bucket.verdict || bucket.verdict->adopted) return;
-    const PlanBucket* const neighbour = nearest_adopted(bucket);
+    const PlanBucket* const neighbour = nearest(bucket, [](const PlanBucket& b) { return b.verdict->adopted; });
     if (neighbour == nullptr) return;
     report(1, label_of(bucket) + " as " + label_of(*neighbour));
     PlanBucket again = bucket;
@@ -239,6 +239,20 @@ class Gate {
     if (!again.verdict || !again.verdict->adopted) return;
     again.verdict->reason += "; divided as " + label_of(*neighbour);
     bucket = std::move(again);
+  }
+
+  // A long prompt that there was no time for: what won for its neighbour is right for it, or nearly.
+  bool inherit(PlanBucket& bucket) const {
+    if (bucket.phase != Phase::kPrefill || bucket.tokens <= options_.max_prefill) return false;
+    const PlanBucket* const neighbour =
+        nearest(bucket, [&](const PlanBucket& b) { return b.tokens >= options_.max_prefill; });
+    if (neighbour == nullptr || !neighbour->verdict->adopted) return false;
+    bucket.blocks = neighbour->blocks;
+    bucket.predicted_ns = 0;  // that of another division
+    bucket.verdict = neighbour->verdict;
+    bucket.verdict->reason = "divided as " + label_of(*neighbour) + ", where " + neighbour->verdict->reason +
+                             "; the budget was too short to time this length";
+    return true;
   }
 
   static std::string sentence(const PlanBucket::Verdict& v, const PlanBucket& bucket, std::int64_t rows,

@@ -15,7 +15,8 @@ namespace hetero {
 struct GateOptions {
   int pairs = 5;  // at least; interleaved
   double budget_seconds = 30;
-  std::int64_t max_prefill = 256;  // larger buckets are judged at this many rows where the budget is short
+  // Longer prompts have the division of their neighbour, where the budget is too short to judge them themselves.
+  std::int64_t max_prefill = 256;
 };
 
 struct GateHooks {

@@ -46,11 +46,11 @@ class GateSim : public testing::Test {
     return plan;
   }
 
-  Plan judged(const Plan& candidate, const GateHooks& hooks = {}) {
+  Plan judged(const Plan& candidate, const GateHooks& hooks = {}, const GateOptions& options = {}) {
     std::vector<Device*> pointers;
     for (const auto& device : devices_) pointers.push_back(device.get());
     Engine engine(graph_, timeline_, pointers, candidate, {64, 32, 1});
-    const Plan result = gate(engine, candidate, {}, hooks);
+    const Plan result = gate(engine, candidate, options, hooks);
     EXPECT_EQ(engine.plan(), result);
     return result;
   }
@@ -134,6 +134,29 @@ TEST_F(GateSim, WhatLostIsTriedWithTheDivisionOfItsNeighbour) {
   EXPECT_TRUE(longer->verdict->adopted) << longer->verdict->reason;
   EXPECT_NE(longer->verdict->reason.find("divided as prefill 16"), std::string::npos) << longer->verdict->reason;
   EXPECT_EQ(longer->blocks, bucket_for(result, Phase::kPrefill, 16)->blocks);
+}
+
+TEST_F(GateSim, ALongPromptThatThereWasNoTimeForIsDividedAsItsNeighbour) {
+  Plan candidate = divided(0.5);
+  PlanBucket shorter = *bucket_for(candidate, Phase::kPrefill, 32);
+  shorter.tokens = 16;
+  candidate.buckets.push_back(shorter);
+  std::erase_if(candidate.buckets, [](const PlanBucket& b) { return b.phase == Phase::kDecode; });
+  GateOptions options;
+  options.max_prefill = 16;
+  // From a budget for all down to one for the shorter prompt only.
+  for (options.budget_seconds = 10; options.budget_seconds > 1e-6; options.budget_seconds /= 1.5) {
+    const Plan result = judged(candidate, {}, options);
+    const PlanBucket& longer = *bucket_for(result, Phase::kPrefill, 32);
+    ASSERT_TRUE(longer.verdict.has_value());
+    if (longer.verdict->reason.find("too short to time") == std::string::npos) continue;
+    const PlanBucket& judged_one = *bucket_for(result, Phase::kPrefill, 16);
+    EXPECT_TRUE(longer.verdict->adopted);
+    EXPECT_EQ(longer.blocks, judged_one.blocks);
+    EXPECT_EQ(longer.verdict->plan_over_single, judged_one.verdict->plan_over_single);
+    return;
+  }
+  FAIL() << "no budget was too short for the longer prompt only";
 }
 
 TEST_F(GateSim, WhatWasNotJudgedRunsOnOneDevice) {
