@@ -25,6 +25,20 @@ constexpr double kSecondsPerConfiguration = 2;  // where there are too few of th
 constexpr double kLeastGateSeconds = 5;
 constexpr std::int64_t kRoomToDecode = 128;
 
+// Ways to divide a layer throughout. What one of them costs beyond its ops (joins, activations that another core wrote)
+// is what the cost model knows least about: the gate lets the best of each race.
+const std::vector<std::vector<Strategy>> kFamilies = {
+    {Strategy::kSequence, Strategy::kHybrid, Strategy::kPad}, {Strategy::kRows}, {Strategy::kPaired}};
+
+// The head has one row: families that divide rows of the prompt have nothing to say about it.
+void take_head(PlanBucket& bucket, const Plan& plan) {
+  const PlanBucket* const from = bucket_for(plan, bucket.phase, bucket.tokens);
+  for (BlockPlan& block : bucket.blocks) {
+    const BlockPlan* const head = from == nullptr ? nullptr : block_plan_for(*from, BlockKind::kHead, -1);
+    if (block.block == BlockKind::kHead && head != nullptr) block = *head;
+  }
+}
+
 std::vector<Device*> pointers(const std::vector<std::unique_ptr<Device>>& devices) {
   std::vector<Device*> list;
   for (const auto& device : devices) list.push_back(device.get());
@@ -178,7 +192,13 @@ void Tuning::solve() {
   for (const DeviceProfile& profile : profiles_) devices.push_back(solve_device(profile));
   SolveOptions options;
   std::erase_if(options.buckets, [&](std::int64_t m) { return m > shape_.max_context; });
-  plan_ = hetero::solve(shape_, CostModel(profiles_), devices, options).plan;
+  const CostModel costs(profiles_);
+  plan_ = hetero::solve(shape_, costs, devices, options).plan;
+  for (const auto& strategies : kFamilies) {
+    options.strategies = strategies;
+    alternatives_.push_back(hetero::solve(shape_, costs, devices, options).plan);
+    for (PlanBucket& bucket : alternatives_.back().buckets) take_head(bucket, plan_);
+  }
   // The plan was made for all of them, also for one that it leaves idle: under this list it is found again.
   for (const DeviceProfile& profile : profiles_) {
     if (std::find(plan_.devices.begin(), plan_.devices.end(), profile.device) == plan_.devices.end()) {
@@ -209,7 +229,7 @@ void Tuning::gate(const Model& model) {
     progress.update(fraction, now, options.budget_seconds - to_ns(timeline_.now() - begin) / 1e9);
   };
   hooks.stop = interrupted;
-  plan_ = hetero::gate(engine, plan_, options, hooks);
+  plan_ = hetero::gate(engine, plan_, alternatives_, options, hooks);
   if (!interrupted()) store_->put_plan(run_, plan_);
 }
 

@@ -75,6 +75,7 @@ class Tuning {
   RealTimeline timeline_;
   std::vector<DeviceProfile> profiles_;
   Plan plan_;
+  std::vector<Plan> alternatives_;  // other divisions of its buckets, for the gate
   MeasureOutcome outcome_ = MeasureOutcome::kComplete;
 };
 

@@ -19,12 +19,18 @@ namespace {
 
 // Judged right after decode: what comes later may find the budget spent.
 constexpr std::int64_t kTypicalPrefill = 256;
+// Of what is left when its turn comes: longer prompts may inherit from it, and cost more than shorter ones.
+constexpr double kTypicalPart = 0.5;
 // Singles that are this close to the best one are timed again before one of them is called the best.
 constexpr double kCloseSingles = 1.15;
 constexpr std::int64_t kRowsToRankSingles = 64;
+// Divisions race for so many rounds; the two in front once more, as a pair.
+constexpr int kRaceRounds = 3;
+// Of what there is for a bucket. What would take longer does not race: the solver's choice is judged.
+constexpr double kRacePart = 0.5;
 // The first move does most of it; the others correct its rounding.
 constexpr int kMostMoves = 3;
-// Of what there is for a bucket; the rest judges it.
+// Of what is left for a bucket then; the rest judges it.
 constexpr double kBalancePart = 0.5;
 
 std::string percent(double fraction) {
@@ -50,32 +56,46 @@ std::string label_of(const PlanBucket& bucket) {
 
 class Gate {
  public:
-  Gate(Engine& engine, const Plan& candidate, const GateOptions& options, const GateHooks& hooks)
+  Gate(Engine& engine, const Plan& candidate, const std::vector<Plan>& alternatives, const GateOptions& options,
+       const GateHooks& hooks)
       : engine_(engine),
         timeline_(engine.executor().timeline()),
+        alternatives_(alternatives),
         options_(options),
         hooks_(hooks),
         result_(candidate) {}
 
   Plan run() {
     const std::vector<std::size_t> order = judging_order();
+    std::int64_t typical = 0;  // the first of the prompts
+    for (const std::size_t i : order) {
+      if (typical == 0 && result_.buckets[i].phase == Phase::kPrefill) typical = result_.buckets[i].tokens;
+    }
     const Nanos begin = timeline_.now();
     for (std::size_t i = 0; i < order.size(); ++i) {
       PlanBucket& bucket = result_.buckets[order[i]];
       report(static_cast<double>(i) / static_cast<double>(order.size()), label_of(bucket));
       const double left = options_.budget_seconds - to_ns(timeline_.now() - begin) / 1e9;
       if (left <= 0 || stopped()) continue;
-      judge(bucket, label_of(bucket), left / static_cast<double>(order.size() - i));
+      const double part = bucket.tokens == typical ? kTypicalPart : 1 / static_cast<double>(order.size() - i);
+      judge(bucket, label_of(bucket), part * left);
     }
     for (std::size_t i = 0; i < order.size(); ++i) {
       const double left = options_.budget_seconds - to_ns(timeline_.now() - begin) / 1e9;
       if (left <= 0 || stopped()) break;
       retry(result_.buckets[order[i]], left / static_cast<double>(order.size() - i));
     }
-    for (PlanBucket& bucket : result_.buckets) {
-      if (bucket.verdict || no_single_.contains(label_of(bucket))) continue;
-      // No harm: what has not won does not run, unless it is much like what has.
-      if (!inherit(bucket)) put_single(bucket, best_known(bucket.phase));
+    // No harm: what has not won does not run, unless it is much like what has.
+    const auto open = [&](const PlanBucket& b) { return !b.verdict && !no_single_.contains(label_of(b)); };
+    std::vector<std::optional<PlanBucket>> heirs;
+    for (const PlanBucket& bucket : result_.buckets) heirs.push_back(open(bucket) ? inherited(bucket) : std::nullopt);
+    for (std::size_t i = 0; i < heirs.size(); ++i) {
+      PlanBucket& bucket = result_.buckets[i];
+      if (heirs[i]) {
+        bucket = *heirs[i];
+      } else if (open(bucket)) {
+        put_single(bucket, best_known(bucket.phase));
+      }
     }
     engine_.set_plan(result_);
     report(1, "done");
@@ -165,22 +185,24 @@ class Gate {
     }
     best_[bucket.phase] = single.device;
 
+    PairTimer timer(engine_, rows);
+    const double all_seconds = 2.0 * (options_.pairs + 1) * static_cast<double>(timer.steps()) * single.step_ns / 1e9;
+    if (rows > options_.max_prefill && all_seconds > seconds - spent()) return;  // inherits
     PlanBucket::Verdict verdict;
     verdict.best_single = single.device;
-    if (alone_on(bucket) == single.device) {
-      verdict.plan_over_single = 1;
-      verdict.reason = single.device + " alone is what the solver chose, and the fastest device alone";
-      bucket.verdict = verdict;
-      return;
-    }
-    const double all_seconds = 2.0 * (options_.pairs + 1) * single.step_ns / 1e9;
-    if (rows > options_.max_prefill && all_seconds > seconds - spent()) return;  // inherits
-    PairTimer timer(engine_, rows);
-    const Plan alone = single_plan(single.device);
     try {
+      race(bucket, timer, single.step_ns, kRacePart * (seconds - spent()));
+      if (alone_on(bucket) == single.device) {
+        verdict.plan_over_single = 1;
+        verdict.reason = single.device + " alone is what the solver chose, and the fastest device alone";
+        bucket.verdict = verdict;
+        return;
+      }
+      const Plan alone = single_plan(single.device);
       timer.warm(alone);
       timer.warm(plan_of(bucket));
-      balance(bucket, timer, [&] { return spent() > kBalancePart * seconds || stopped(); });
+      const double balance_until = spent() + kBalancePart * (seconds - spent());
+      balance(bucket, timer, [&] { return spent() > balance_until || stopped(); });
       const PairResult pairs =
           timer.pairs(plan_of(bucket), alone, options_.pairs, [&] { return spent() > seconds || stopped(); });
       store(bucket, name, rows, single.device, pairs);
@@ -193,6 +215,70 @@ class Gate {
     }
     if (!verdict.adopted) put_single(bucket, single.device);
     bucket.verdict = verdict;
+  }
+
+  // What else the bucket could be, the candidate's division first, each only once.
+  std::vector<PlanBucket> field_of(const PlanBucket& bucket) const {
+    const auto same = [](const PlanBucket& a, const PlanBucket& b) {
+      return std::equal(a.blocks.begin(), a.blocks.end(), b.blocks.begin(), b.blocks.end(),
+                        [](const BlockPlan& x, const BlockPlan& y) {
+                          return x.block == y.block && x.layer == y.layer && x.strategy == y.strategy &&
+                                 x.features == y.features && x.rows == y.rows;
+                        });
+    };
+    std::vector<PlanBucket> field = {bucket};
+    for (const Plan& plan : alternatives_) {
+      for (const PlanBucket& other : plan.buckets) {
+        if (other.phase != bucket.phase || other.tokens != bucket.tokens || !alone_on(other).empty()) continue;
+        const bool known = std::any_of(field.begin(), field.end(), [&](const PlanBucket& b) { return same(b, other); });
+        if (!known) field.push_back(other);
+      }
+    }
+    return field;
+  }
+
+  // Puts the fastest of the alternatives into the bucket, if `seconds` are enough for a race. `step_ns`: of a single
+  // device, which none should exceed by much.
+  void race(PlanBucket& bucket, PairTimer& timer, double step_ns, double seconds) const {
+    std::vector<PlanBucket> field = field_of(bucket);
+    const double rounds = 1 + kRaceRounds;  // one to warm up
+    if (field.size() < 2 || stopped()) return;
+    const double steps =
+        static_cast<double>(timer.steps()) * (rounds * static_cast<double>(field.size()) + 2.0 * options_.pairs);
+    if (steps * step_ns / 1e9 > seconds) return;
+    const Nanos begin = timeline_.now();
+    const auto late = [&] { return stopped() || to_ns(timeline_.now() - begin) / 1e9 > seconds; };
+    std::vector<Plan> plans;
+    std::erase_if(field, [&](const PlanBucket& b) {
+      if (!plans.empty() && late()) return true;  // packing weights anew for each may take long
+      try {
+        timer.warm(plan_of(b));
+      } catch (const Error&) {
+        return true;  // a device refuses it; if that was the solver's choice, another one has its place
+      }
+      plans.push_back(plan_of(b));
+      return false;
+    });
+    if (field.empty()) return;
+    const std::vector<std::vector<double>> times = timer.turns(plans, kRaceRounds, late);
+    // Over the round's mean: what happened to the machine in a round happened to all.
+    std::vector<std::pair<double, std::size_t>> ranking;
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+      std::vector<double> relative;
+      for (std::size_t round = 0; round < times[i].size(); ++round) {
+        double mean = 0;
+        for (const auto& of_plan : times) mean += of_plan[round] / static_cast<double>(plans.size());
+        relative.push_back(times[i][round] / mean);
+      }
+      ranking.emplace_back(median_of(relative), i);
+    }
+    std::stable_sort(ranking.begin(), ranking.end());
+    std::size_t winner = ranking[0].second;
+    if (ranking.size() > 1) {
+      const std::size_t second = ranking[1].second;
+      if (timer.pairs(plans[second], plans[winner], options_.pairs, late).ratio < 1) winner = second;
+    }
+    bucket = std::move(field[winner]);
   }
 
   // Moves the bucket's shares to where the executor saw devices wait for each other, as long as that is faster.
@@ -241,18 +327,21 @@ class Gate {
     bucket = std::move(again);
   }
 
-  // A long prompt that there was no time for: what won for its neighbour is right for it, or nearly.
-  bool inherit(PlanBucket& bucket) const {
-    if (bucket.phase != Phase::kPrefill || bucket.tokens <= options_.max_prefill) return false;
-    const PlanBucket* const neighbour =
-        nearest(bucket, [&](const PlanBucket& b) { return b.tokens >= options_.max_prefill; });
-    if (neighbour == nullptr || !neighbour->verdict->adopted) return false;
-    bucket.blocks = neighbour->blocks;
-    bucket.predicted_ns = 0;  // that of another division
-    bucket.verdict = neighbour->verdict;
-    bucket.verdict->reason = "divided as " + label_of(*neighbour) + ", where " + neighbour->verdict->reason +
-                             "; the budget was too short to time this length";
-    return true;
+  // A prompt that there was no time for: what won for its neighbour, at least half as long or any shorter one of the
+  // typical length or more, is right for it too, or nearly. Nothing when there is no such neighbour.
+  std::optional<PlanBucket> inherited(const PlanBucket& bucket) const {
+    if (bucket.phase != Phase::kPrefill) return std::nullopt;
+    const PlanBucket* const neighbour = nearest(bucket, [&](const PlanBucket& b) {
+      return b.tokens <= 2 * bucket.tokens && b.tokens >= std::min(bucket.tokens, options_.max_prefill);
+    });
+    if (neighbour == nullptr || !neighbour->verdict->adopted) return std::nullopt;
+    PlanBucket heir = bucket;
+    heir.blocks = neighbour->blocks;
+    heir.predicted_ns = 0;  // that was of another division
+    heir.verdict = neighbour->verdict;
+    heir.verdict->reason = "divided as " + label_of(*neighbour) + ", where " + neighbour->verdict->reason +
+                           "; the budget was too short to time this length";
+    return heir;
   }
 
   static std::string sentence(const PlanBucket::Verdict& v, const PlanBucket& bucket, std::int64_t rows,
@@ -325,6 +414,7 @@ class Gate {
 
   Engine& engine_;
   Timeline& timeline_;
+  const std::vector<Plan>& alternatives_;
   const GateOptions& options_;
   const GateHooks& hooks_;
   Plan result_;
@@ -334,8 +424,9 @@ class Gate {
 
 }  // namespace
 
-Plan gate(Engine& engine, const Plan& candidate, const GateOptions& options, const GateHooks& hooks) {
-  return Gate(engine, candidate, options, hooks).run();
+Plan gate(Engine& engine, const Plan& candidate, const std::vector<Plan>& alternatives, const GateOptions& options,
+          const GateHooks& hooks) {
+  return Gate(engine, candidate, alternatives, options, hooks).run();
 }
 
 }  // namespace hetero

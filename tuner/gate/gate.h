@@ -15,7 +15,8 @@ namespace hetero {
 struct GateOptions {
   int pairs = 5;  // at least; interleaved
   double budget_seconds = 30;
-  // Longer prompts have the division of their neighbour, where the budget is too short to judge them themselves.
+  // Longer prompts are not judged where that takes more than their part of the budget: their neighbour's division has
+  // to do.
   std::int64_t max_prefill = 256;
 };
 
@@ -25,10 +26,12 @@ struct GateHooks {
   std::function<bool()> stop;
 };
 
+// `alternatives`: other divisions of the same buckets, which race the candidate's; the fastest is judged. May be empty.
 // Returns the plan with a verdict in every bucket that was judged, and shares that may have moved (predictions remain
 // those of the candidate's); where the candidate did not win, the bucket's blocks
 // are replaced by the best single device's, or by the neighbouring prompt length's where those win. The engine's plan
 // is changed meanwhile and is the returned plan at the end.
-Plan gate(Engine& engine, const Plan& candidate, const GateOptions& options, const GateHooks& hooks);
+Plan gate(Engine& engine, const Plan& candidate, const std::vector<Plan>& alternatives, const GateOptions& options,
+          const GateHooks& hooks);
 
 }  // namespace hetero

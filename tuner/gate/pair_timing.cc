@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t kDecodeSteps = 12;   // of one sample: a single token is at the mercy of one interrupt
 constexpr std::int64_t kDecodePrompt = 32;  // so that attention has something to see
-constexpr int kFewestPairs = 3;
+constexpr int kFewestRounds = 3;
 // No clock and no machine is better than this, even where every sample was the same.
 constexpr double kLeastNoise = 0.005;
 
@@ -43,6 +43,8 @@ void PairTimer::run_steps(std::int64_t steps) {
   }
 }
 
+std::int64_t PairTimer::steps() const { return rows_ == 1 ? std::min(kDecodeSteps, engine_.context()) : 1; }
+
 void PairTimer::warm(const Plan& plan) {
   engine_.set_plan(plan);
   engine_.reset();
@@ -55,18 +57,12 @@ void PairTimer::warm(const Plan& plan) {
 
 double PairTimer::time(const Plan& plan) {
   engine_.set_plan(plan);
-  std::int64_t steps = 1;
-  if (rows_ == 1) {
-    steps = std::min(kDecodeSteps, engine_.context());
-    if (engine_.position() + steps > engine_.context()) engine_.reset();
-  } else {
-    engine_.reset();
-  }
+  if (rows_ > 1 || engine_.position() + steps() > engine_.context()) engine_.reset();
   engine_.warm_up(rows_, LogitsRows::kLast);
   const Timeline& timeline = engine_.executor().timeline();
   const Nanos start = timeline.now();
-  run_steps(steps);
-  return to_ns(timeline.now() - start) / static_cast<double>(steps);
+  run_steps(steps());
+  return to_ns(timeline.now() - start) / static_cast<double>(steps());
 }
 
 Trace PairTimer::trace(const Plan& plan) {
@@ -82,19 +78,21 @@ Trace PairTimer::trace(const Plan& plan) {
   return trace;
 }
 
-PairResult PairTimer::pairs(const Plan& first, const Plan& second, int pairs, const std::function<bool()>& enough) {
-  std::vector<double> first_ns;
-  std::vector<double> second_ns;
-  for (int i = 0; i < pairs && !(i >= kFewestPairs && enough()); ++i) {
-    if (i % 2 == 0) {
-      first_ns.push_back(time(first));
-      second_ns.push_back(time(second));
-    } else {
-      second_ns.push_back(time(second));
-      first_ns.push_back(time(first));
+std::vector<std::vector<double>> PairTimer::turns(const std::vector<Plan>& plans, int rounds,
+                                                  const std::function<bool()>& enough) {
+  std::vector<std::vector<double>> times(plans.size());
+  for (int round = 0; round < rounds && !(round >= kFewestRounds && enough()); ++round) {
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+      const std::size_t turn = round % 2 == 0 ? i : plans.size() - 1 - i;
+      times[turn].push_back(time(plans[turn]));
     }
   }
-  return summarise(std::move(first_ns), std::move(second_ns));
+  return times;
+}
+
+PairResult PairTimer::pairs(const Plan& first, const Plan& second, int pairs, const std::function<bool()>& enough) {
+  std::vector<std::vector<double>> times = turns({first, second}, pairs, enough);
+  return summarise(std::move(times[0]), std::move(times[1]));
 }
 
 }  // namespace hetero

@@ -1,4 +1,4 @@
-// Times two plans in the real engine, in interleaved pairs: what happens to the machine meanwhile happens to both.
+// Times plans in the real engine, in turns: what happens to the machine meanwhile happens to all.
 // Decides nothing. Not thread-safe; the engine outlives it and is left with the plan that ran last.
 #pragma once
 
@@ -27,11 +27,17 @@ class PairTimer {
 
   // Prepares the plan and runs it once without looking at the clock. Throws what the engine throws.
   void warm(const Plan& plan);
+  // Steps of one timing.
+  std::int64_t steps() const;
   // Time of one step in nanoseconds (decode: the mean of a few).
   double time(const Plan& plan);
   // What time() runs, as the executor saw it.
   Trace trace(const Plan& plan);
-  // At least `pairs` pairs, fewer (not below 3) when `enough` says so. The order alternates from pair to pair.
+  // Times of each plan, round by round: at least `rounds`, fewer (not below 3) when `enough` says so. The order turns
+  // round from round to round.
+  std::vector<std::vector<double>> turns(const std::vector<Plan>& plans, int rounds,
+                                         const std::function<bool()>& enough);
+  // The same of two.
   PairResult pairs(const Plan& first, const Plan& second, int pairs, const std::function<bool()>& enough);
 
  private:

@@ -50,11 +50,12 @@ class GateSim : public testing::Test {
     std::vector<Device*> pointers;
     for (const auto& device : devices_) pointers.push_back(device.get());
     Engine engine(graph_, timeline_, pointers, candidate, {64, 32, 1});
-    const Plan result = gate(engine, candidate, options, hooks);
+    const Plan result = gate(engine, candidate, alternatives_, options, hooks);
     EXPECT_EQ(engine.plan(), result);
     return result;
   }
 
+  std::vector<Plan> alternatives_;
   SystemFile file_;
   VirtualTimeline timeline_;
   Graph graph_;
@@ -77,6 +78,25 @@ TEST_F(GateSim, AdoptsAPlanThatIsFaster) {
     EXPECT_EQ(result.buckets[i].blocks, candidate.buckets[i].blocks);
   }
   EXPECT_EQ(samples, static_cast<int>(result.buckets.size()) * 5 * 2);
+}
+
+TEST_F(GateSim, TheFastestOfTheAlternativesIsJudged) {
+  // By turns on one device and on the other: nothing at the same time.
+  Plan candidate = divided(0.5);
+  for (PlanBucket& bucket : candidate.buckets) {
+    for (std::size_t b = 0; b < bucket.blocks.size(); ++b) {
+      bucket.blocks[b].strategy = Strategy::kSingle;
+      bucket.blocks[b].features = {{ids_[b % 2], 1}};
+    }
+  }
+  alternatives_ = {single_device_plan(ids_[1], "tuned"), divided(0.9), divided(0.5), divided(0.5)};
+  const Plan result = judged(candidate);
+  for (const PlanBucket& bucket : result.buckets) {
+    ASSERT_TRUE(bucket.verdict.has_value());
+    EXPECT_TRUE(bucket.verdict->adopted) << bucket.verdict->reason;
+    const PlanBucket* const fastest = bucket_for(alternatives_[2], bucket.phase, bucket.tokens);
+    EXPECT_EQ(bucket.blocks, fastest->blocks);
+  }
 }
 
 TEST_F(GateSim, MovesSharesThatWerePredictedWrongly) {
