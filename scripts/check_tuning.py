@@ -7,7 +7,8 @@
 Tunes three times, each into a database of its own: twice on the machine as it is, and once while a foreign process loads
 --load-core for half of the run. Prints, for the second and the third against the first: for how many blocks (of all
 prompt lengths) the strategy and the set of devices are the same, how far the predictions of the same bucket are apart,
-how many samples were marked as not trustworthy, and how much slower the plan is when both take turns. Machines on which
+how many samples were marked as not trustworthy, and how much slower the plan is when both take turns. The outcome of the
+third should be "busy": it says itself that it could not be trusted. Machines on which
 other things run say the same less often: the second run tells how often. Exit codes: 0 done, 2 usage, 3 something is
 missing.
 """
@@ -109,11 +110,11 @@ def main():
             print(f"{run}: decided otherwise than the first: {', '.join(other)}", file=sys.stderr)
         apart = [abs(ns / predictions(first)[key] - 1) for key, ns in predictions(plan).items() if key in predictions(first)]
         slower = [timing.ratio(times[t], run, "first") for t in tests]
-        rows.append([run, f"{100 * same:.0f} %",
+        rows.append([run, runs[run]["quality"]["run"]["outcome"], f"{100 * same:.0f} %",
                      f"{100 * statistics.median(apart):.1f} %, {100 * max(apart):.1f} %" if apart else "-",
                      untrusted(runs[run]["quality"]),
                      *("-" if run == "first" else timing.percent(s[0] - 1, s[1]) for s in slower)])
-    header = ["run", "same choice as the first", "predictions apart: half, most", "samples not trusted",
+    header = ["run", "outcome", "same choice as the first", "predictions apart: half, most", "samples not trusted",
               *(f"{t}: slower than the first" for t in tests)]
     timing.write(args, timing.machine(args) + "\n\n" + timing.table(header, rows))
 

@@ -20,16 +20,26 @@ int say_interrupted(const TuneFlags& flags) {
   return static_cast<int>(ExitCode::kCheckFailed);
 }
 
+void say_if_busy(const Tuning& tuning) {
+  if (tuning.outcome_name() != "busy") return;
+  char cores[32];
+  std::snprintf(cores, sizeof cores, "%.1f", tuning.foreign_cores());
+  log_warning(std::string("not trustworthy: other processes kept ") + cores +
+              " of the devices' cores busy while it ran; stop them and give the same command again");
+}
+
 void print_result(const TuneFlags& flags, const Tuning& tuning) {
   if (flags.output == Output::kJson) {
     nlohmann::ordered_json document;
     document["outcome"] = tuning.outcome_name();
+    document["foreign_cores"] = tuning.foreign_cores();
     document["database"] = database_path(flags);
     document["plan"] = nlohmann::ordered_json::parse(to_json(tuning.plan()));
     std::printf("%s\n", document.dump(2).c_str());
     return;
   }
   print_plan(tuning.plan());
+  say_if_busy(tuning);
   if (tuning.outcome_name() == "budget") {
     log_note("the budget was spent before everything had been measured: the same command goes on from there");
   }
@@ -66,8 +76,9 @@ int run_measure(const TuneFlags& flags) {
   Tuning tuning(flags, shape_checked(shape));
   if (!tuning.measure(1)) return say_interrupted(flags);
   tuning.end(tuning.outcome_name());
-  log_note(tuning.outcome_name() == "done" ? "everything has been measured; next: hetero-tune fit"
-                                           : "the budget was spent; the same command goes on");
+  say_if_busy(tuning);
+  log_note(tuning.outcome_name() != "budget" ? "everything has been measured; next: hetero-tune fit"
+                                             : "the budget was spent; the same command goes on");
   return 0;
 }
 

@@ -24,6 +24,9 @@ constexpr double kSecondsPerConfiguration = 2;  // where there are too few of th
 // A gate that cannot finish a single bucket is none: it gets this much even where the budget has been spent.
 constexpr double kLeastGateSeconds = 5;
 constexpr std::int64_t kRoomToDecode = 128;
+// Of a core, taken by others throughout a stage. A desktop at rest takes a few hundredths.
+constexpr double kBusyCores = 0.15;
+constexpr double kLeastLoadSeconds = 1;  // ticks are coarse
 
 // Ways to divide a layer throughout. What one of them costs beyond its ops (joins, activations that another core wrote)
 // is what the cost model knows least about: the gate lets the best of each race.
@@ -37,6 +40,14 @@ void take_head(PlanBucket& bucket, const Plan& plan) {
     const BlockPlan* const head = from == nullptr ? nullptr : block_plan_for(*from, BlockKind::kHead, -1);
     if (block.block == BlockKind::kHead && head != nullptr) block = *head;
   }
+}
+
+std::vector<int> cores_of(const std::vector<std::unique_ptr<Device>>& devices) {
+  std::vector<int> cores;
+  for (const auto& device : devices) {
+    cores.insert(cores.end(), device->facts().cores.begin(), device->facts().cores.end());
+  }
+  return cores;
 }
 
 std::vector<Device*> pointers(const std::vector<std::unique_ptr<Device>>& devices) {
@@ -92,11 +103,16 @@ Tuning::~Tuning() {
   }
 }
 
-Tuning::Stage::Stage(Tuning& tuning, std::string name, double budget_seconds)
-    : tuning_(tuning), time_{std::move(name), 0, budget_seconds}, begin_(tuning.timeline_.now()) {}
+Tuning::Stage::Stage(Tuning& tuning, std::string name, double budget_seconds, std::optional<std::vector<int>> cores)
+    : tuning_(tuning), time_{std::move(name), 0, budget_seconds}, begin_(tuning.timeline_.now()) {
+  if (cores) foreign_.emplace(std::move(*cores));
+}
 
 Tuning::Stage::~Stage() {
   time_.seconds = to_ns(tuning_.timeline_.now() - begin_) / 1e9;
+  if (foreign_ && time_.seconds > kLeastLoadSeconds) {
+    tuning_.foreign_cores_ = std::max(tuning_.foreign_cores_, foreign_->cores());
+  }
   try {
     tuning_.store_->add_stage(tuning_.run_, time_);
   } catch (const Error&) {
@@ -152,7 +168,7 @@ bool Tuning::measure(double part) {
   const int resumed = resume(subjects, devices);
   if (resumed > 0) log_note("going on with " + std::to_string(resumed) + " samples from " + database_path(flags_));
 
-  const Stage stage(*this, "measure", options.budget_seconds);
+  const Stage stage(*this, "measure", options.budget_seconds, cores_of(devices));
   Progress progress("measuring");
   MeasureHooks hooks;
   hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
@@ -222,7 +238,7 @@ void Tuning::gate(const Model& model) {
   GateOptions options;
   const Nanos begin = timeline_.now();
   options.budget_seconds = std::max(kLeastGateSeconds, budget_seconds_ - to_ns(begin) / 1e9);
-  const Stage stage(*this, "gate", options.budget_seconds);
+  const Stage stage(*this, "gate", options.budget_seconds, cores_of(devices));
   GateHooks hooks;
   hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
   hooks.progress = [&](double fraction, const std::string& now) {
@@ -231,6 +247,11 @@ void Tuning::gate(const Model& model) {
   hooks.stop = interrupted;
   plan_ = hetero::gate(engine, plan_, alternatives_, options, hooks);
   if (!interrupted()) store_->put_plan(run_, plan_);
+}
+
+std::string Tuning::outcome_name() const {
+  if (foreign_cores_ > kBusyCores) return "busy";
+  return outcome_ == MeasureOutcome::kBudgetSpent ? "budget" : "done";
 }
 
 void Tuning::end(const std::string& outcome) {

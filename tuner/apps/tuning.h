@@ -3,9 +3,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/machine.h"
 #include "profiles/store/store.h"
 #include "runtime/device/device.h"
 #include "runtime/device/timeline.h"
@@ -38,7 +40,10 @@ class Tuning {
 
   const Plan& plan() const { return plan_; }
   const std::vector<DeviceProfile>& profiles() const { return profiles_; }
-  std::string outcome_name() const { return outcome_ == MeasureOutcome::kBudgetSpent ? "budget" : "done"; }
+  // "done"; "budget": not everything was measured; "busy": others used the cores, and nothing here is to be trusted.
+  std::string outcome_name() const;
+  // The most cores that others kept busy during a stage of this run.
+  double foreign_cores() const { return foreign_cores_; }
 
  private:
   struct Search {
@@ -50,7 +55,8 @@ class Tuning {
   // Stores what the stage took, however it ends.
   class Stage {
    public:
-    Stage(Tuning& tuning, std::string name, double budget_seconds);
+    // `cores`: those it computes on, which others should leave alone.
+    Stage(Tuning& tuning, std::string name, double budget_seconds, std::optional<std::vector<int>> cores = {});
     ~Stage();
     Stage(const Stage&) = delete;
     Stage& operator=(const Stage&) = delete;
@@ -59,6 +65,7 @@ class Tuning {
     Tuning& tuning_;
     StageTime time_;
     Nanos begin_;
+    std::optional<ForeignLoad> foreign_;
   };
 
   std::vector<std::unique_ptr<Device>> opened();
@@ -76,6 +83,7 @@ class Tuning {
   std::vector<DeviceProfile> profiles_;
   Plan plan_;
   std::vector<Plan> alternatives_;  // other divisions of its buckets, for the gate
+  double foreign_cores_ = 0;
   MeasureOutcome outcome_ = MeasureOutcome::kComplete;
 };
 
