@@ -114,6 +114,9 @@ struct Quantiser {
 
 // In plain C++: what the others are checked against.
 extern const Quantiser kPortableQuantiser;
+#if defined(__aarch64__)
+extern const Quantiser kNeonQuantiser;
+#endif
 
 // m rows in tiles of nearly equal size: 13 rows in tiles of up to 12 are 7 + 6, not 12 + 1.
 struct TileSplit {
