@@ -148,4 +148,8 @@ void write_activations(ActivationForm form, const Quantiser* quantiser, const Ho
 std::size_t f32_workspace_bytes(const OpDesc& op);
 std::size_t q8_workspace_bytes(const OpDesc& op);
 
+// Equal for ops of one kernel whose activations are written alike.
+std::uint64_t f32_workspace_key(const OpDesc& op);
+std::uint64_t q8_workspace_key(const OpDesc& op);
+
 }  // namespace hetero

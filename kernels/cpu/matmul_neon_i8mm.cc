@@ -87,7 +87,7 @@ void run(const HostOp& op, int phase, int worker, int workers) { run_matmul(kPat
 
 }  // namespace
 
-const HostKernel kMatmulNeonI8mm = {2, run, q8_workspace_bytes, packed_weight_bytes, pack_weight};
+const HostKernel kMatmulNeonI8mm = {2, run, q8_workspace_bytes, packed_weight_bytes, pack_weight, q8_workspace_key};
 
 }  // namespace hetero
 
