@@ -40,14 +40,14 @@ class StepOrderTest : public testing::Test {
 TEST_F(StepOrderTest, MatmulsOfOneInputWriteItOnce) {
   op(OpKind::kRmsNorm, {region(0)}, region(1));
   matmul(region(1), region(2));
-  matmul(region(1), region(3));                            // k, v: other outputs
+  matmul(region(1), region(3));  // k, v: other outputs
   matmul(region(1), region(4));
-  op(OpKind::kRope, {region(2)}, region(2));               // reads what is being written
-  op(OpKind::kRope, {region(3)}, region(3));               // met just before
+  op(OpKind::kRope, {region(2)}, region(2));  // reads what is being written
+  op(OpKind::kRope, {region(3)}, region(3));  // met just before
   op(OpKind::kAttention, {region(2), region(3), region(4)}, region(5));
-  matmul(region(5), region(0), DType::kQ4_0, region(0));   // another input
-  EXPECT_EQ(order(), (std::vector<StepOrder>{kAtOnce, kAfterAll, kShared, kShared, kAfterAll, kAtOnce, kAfterAll,
-                                             kAfterAll}));
+  matmul(region(5), region(0), DType::kQ4_0, region(0));  // another input
+  EXPECT_EQ(order(),
+            (std::vector<StepOrder>{kAtOnce, kAfterAll, kShared, kShared, kAfterAll, kAtOnce, kAfterAll, kAfterAll}));
 }
 
 TEST_F(StepOrderTest, SharesOfOneMatmulAreWrittenOnce) {
@@ -58,10 +58,10 @@ TEST_F(StepOrderTest, SharesOfOneMatmulAreWrittenOnce) {
 
 TEST_F(StepOrderTest, WritesTheWorkspaceAnewWhereItWouldDiffer) {
   matmul(region(0), region(1));
-  matmul(region(0), region(2), DType::kQ4_1);           // with sums of activations for the min
-  matmul(region(0, 0, 32), region(3), DType::kQ4_1);    // other columns
-  matmul(region(4, 0, 32), region(5), DType::kQ4_1);    // another tensor
-  matmul(region(4, 0, 32), region(6), DType::kQ5_1);    // another weight, the same activations
+  matmul(region(0), region(2), DType::kQ4_1);         // with sums of activations for the min
+  matmul(region(0, 0, 32), region(3), DType::kQ4_1);  // other columns
+  matmul(region(4, 0, 32), region(5), DType::kQ4_1);  // another tensor
+  matmul(region(4, 0, 32), region(6), DType::kQ5_1);  // another weight, the same activations
   EXPECT_EQ(order(), (std::vector<StepOrder>{kAtOnce, kAfterAll, kAfterAll, kAfterAll, kShared}));
 }
 
@@ -116,8 +116,9 @@ TEST(WorkspaceKey, EqualKeysMeanEqualWorkspaces) {
           (same_key ? equal : unequal) += a == b ? 0 : 1;
         }
       }
-      EXPECT_NE(row.host->workspace_key(desc_of(DType::kQ4_0)),
-                row.host->workspace_key(OpDesc{.kind = OpKind::kMatmul, .m = m + 1, .n = 16, .k = kK, .w = DType::kQ4_0}));
+      EXPECT_NE(
+          row.host->workspace_key(desc_of(DType::kQ4_0)),
+          row.host->workspace_key(OpDesc{.kind = OpKind::kMatmul, .m = m + 1, .n = 16, .k = kK, .w = DType::kQ4_0}));
     }
   }
   EXPECT_GT(equal, 0);
