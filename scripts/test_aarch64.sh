@@ -62,6 +62,6 @@ for program in test_cpu_matmul test_kernels; do
     echo "error: kernels of $program were skipped: 'qemu-aarch64 -cpu max' lacks instructions; use qemu 7 or newer" >&2
     exit 1
   fi
-  echo "$program: $(grep 'tests ran' "$log")"
+  echo "$program: $(grep -E 'suites? ran' "$log")"
 done
 on cortex-a53 test_cpu_matmul --gtest_brief=1
