@@ -75,6 +75,9 @@ struct HostKernel {
   // Matmul only. Bytes of a packed slice, and the packing (may be slow; once per weight). `dst` is 64-byte aligned.
   std::size_t (*packed_bytes)(const WeightSlice& slice) = nullptr;
   void (*pack)(const WeightSlice& slice, std::byte* dst) = nullptr;
+  // Kernels of several phases, of which the first alone reads in0 and writes the workspace. Two ops with equal keys and
+  // the same in0 need it once: the second may begin with phase 1. Null: there is no telling.
+  std::uint64_t (*workspace_key)(const OpDesc& op) = nullptr;
 };
 
 }  // namespace hetero

@@ -246,4 +246,17 @@ void write_activations(ActivationForm form, const Quantiser* quantiser, const Ho
 std::size_t f32_workspace_bytes(const OpDesc& op) { return workspace_bytes(ActivationForm::kF32, op); }
 std::size_t q8_workspace_bytes(const OpDesc& op) { return workspace_bytes(ActivationForm::kQ8, op); }
 
+// Rows, columns, and what the layout takes from the weights: of float32 whether there is a min, of 8 bits the starts
+// too.
+std::uint64_t f32_workspace_key(const OpDesc& op) {
+  const bool has_min = packed_traits(packed_kind(op.w)).min_bytes > 0;
+  return static_cast<std::uint64_t>(op.m) << 33 | static_cast<std::uint64_t>(op.k) << 1 | (has_min ? 1 : 0);
+}
+std::uint64_t q8_workspace_key(const OpDesc& op) {
+  const PackedTraits weights = packed_traits(packed_kind(op.w));
+  const auto starts = static_cast<std::uint64_t>(weights.min_bytes > 0 ? 1 : 2 * weights.zero);
+  return static_cast<std::uint64_t>(op.m) << 40 | static_cast<std::uint64_t>(op.k) << 10 |
+         static_cast<std::uint64_t>(weights.groups - 1) << 9 | starts;
+}
+
 }  // namespace hetero

@@ -114,6 +114,9 @@ struct Quantiser {
 
 // In plain C++: what the others are checked against.
 extern const Quantiser kPortableQuantiser;
+#if defined(__aarch64__)
+extern const Quantiser kNeonQuantiser;
+#endif
 
 // m rows in tiles of nearly equal size: 13 rows in tiles of up to 12 are 7 + 6, not 12 + 1.
 struct TileSplit {
@@ -144,5 +147,9 @@ void write_activations(ActivationForm form, const Quantiser* quantiser, const Ho
 
 std::size_t f32_workspace_bytes(const OpDesc& op);
 std::size_t q8_workspace_bytes(const OpDesc& op);
+
+// Equal for ops of one kernel whose activations are written alike.
+std::uint64_t f32_workspace_key(const OpDesc& op);
+std::uint64_t q8_workspace_key(const OpDesc& op);
 
 }  // namespace hetero

@@ -1,4 +1,5 @@
-// The rows of the CPU family, best first: the matmuls, then the other ops for AVX-512, AVX2 and any processor.
+// The rows of the CPU family, best first: the matmuls, then the other ops for AVX-512 and AVX2, or NEON, and any
+// processor.
 #include "kernels/catalogue.h"
 #include "kernels/cpu/matmul_rows.h"
 #include "kernels/cpu/ops_kernels.h"
@@ -41,6 +42,10 @@ Applicability avx512(const OpDesc& op, const HardwareFacts& facts) {
 Applicability avx2(const OpDesc& op, const HardwareFacts& facts) {
   return facts.avx2 ? fits(op) : Applicability::no("needs AVX2 and FMA");
 }
+#elif defined(__aarch64__)
+Applicability neon(const OpDesc& op, const HardwareFacts& facts) {
+  return facts.neon ? fits(op) : Applicability::no("needs NEON");
+}
 #endif
 
 }  // namespace
@@ -50,6 +55,8 @@ std::vector<KernelVariant> cpu_rows() {
 #if defined(__x86_64__)
   add_rows(rows, "avx512", kCpuOpsAvx512, avx512);
   add_rows(rows, "avx2", kCpuOpsAvx2, avx2);
+#elif defined(__aarch64__)
+  add_rows(rows, "neon", kCpuOpsNeon, neon);
 #endif
   add_rows(rows, "portable", kCpuOpsPortable, portable);
   return rows;

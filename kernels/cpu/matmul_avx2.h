@@ -1,4 +1,4 @@
-// What the two AVX2 matmul kernels share: loads and the end of a tile. Included by those alone.
+// The vectors of the two AVX2 matmul kernels. Included by those alone.
 //
 // A vector holds 8 of a panel's 16 rows; a tile takes one half of the panel after the other. The second pass finds the
 // panel in the cache: both halves share its lines.
@@ -10,71 +10,51 @@
 
 #include "kernels/cpu/matmul_tiles.h"
 
-#define HETERO_AVX2 __attribute__((target("avx2,fma,f16c")))
+#define HETERO_TARGET __attribute__((target("avx2,fma,f16c")))
 
-namespace hetero::avx2 {
+namespace hetero {
 
-inline constexpr int kLanes = 8;
+// What matmul_simd.inc asks for.
+struct Avx2 {
+  using F = __m256;
+  using I = __m256i;
+  static constexpr int kLanes = 8;
 
-HETERO_AVX2 inline __m256i load_bytes(const std::byte* p) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-}
-
-HETERO_AVX2 inline __m256i broadcast_dword(const std::byte* p) {
-  std::int32_t value;
-  std::memcpy(&value, p, sizeof value);
-  return _mm256_set1_epi32(value);
-}
-
-HETERO_AVX2 inline __m256 broadcast_float(const std::byte* p) { return _mm256_castsi256_ps(broadcast_dword(p)); }
-
-// 8 scales, mins or floats. `factors`: of those of one byte.
-template <int Bytes>
-HETERO_AVX2 inline __m256 load_figures(const std::byte* p, const std::byte* factors = nullptr) {
-  if constexpr (Bytes == 1) {
-    const __m128i integers = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
-    return _mm256_mul_ps(load_figures<2>(factors), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(integers)));
-  } else if constexpr (Bytes == 2) {
+  HETERO_TARGET static I load(const std::byte* p) { return _mm256_loadu_si256(reinterpret_cast<const I*>(p)); }
+  HETERO_TARGET static I broadcast_int(const std::byte* p) {
+    std::int32_t value;
+    std::memcpy(&value, p, sizeof value);
+    return _mm256_set1_epi32(value);
+  }
+  HETERO_TARGET static F all(float x) { return _mm256_set1_ps(x); }
+  HETERO_TARGET static F broadcast(const std::byte* p) { return _mm256_castsi256_ps(broadcast_int(p)); }
+  HETERO_TARGET static F add(F a, F b) { return _mm256_add_ps(a, b); }
+  HETERO_TARGET static F mul(F a, F b) { return _mm256_mul_ps(a, b); }
+  HETERO_TARGET static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+  HETERO_TARGET static F load_floats(const std::byte* p) { return _mm256_castsi256_ps(load(p)); }
+  HETERO_TARGET static F load_halves(const std::byte* p) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  } else {
-    return _mm256_castsi256_ps(load_bytes(p));
   }
-}
-
-// Of 8 rows of a block from `lane0` on: the scales of group g, the mins.
-template <PackedKind K>
-HETERO_AVX2 inline __m256 load_scales(const std::byte* block, int g, int lane0) {
-  constexpr PackedTraits t = packed_traits(K);
-  const std::byte* scales = block + t.scales_offset() + (g * kPanelRows + lane0) * t.scale_bytes;
-  return load_figures<t.scale_bytes>(scales, block + 2 * lane0);
-}
-
-template <PackedKind K>
-HETERO_AVX2 inline __m256 load_mins(const std::byte* block, int lane0) {
-  constexpr PackedTraits t = packed_traits(K);
-  const std::byte* factors = block + t.min_factors_offset() + 2 * lane0;
-  return load_figures<t.min_bytes>(block + t.mins_offset() + lane0 * t.min_bytes, factors);
-}
-
-// Quad `i` (columns 4i..4i+3) of 8 rows, of elements of 6 bits.
-HETERO_AVX2 inline __m256i load_six_bit_quad(const std::byte* quants, int i) {
-  const std::byte* bytes = quants + i / 4 * 192;
-  if (i % 4 < 3) return _mm256_and_si256(load_bytes(bytes + i % 4 * 64), _mm256_set1_epi8(63));
-  const __m256i first = _mm256_and_si256(_mm256_srli_epi16(load_bytes(bytes), 2), _mm256_set1_epi8(48));
-  const __m256i second = _mm256_and_si256(_mm256_srli_epi16(load_bytes(bytes + 64), 4), _mm256_set1_epi8(12));
-  const __m256i third = _mm256_and_si256(_mm256_srli_epi16(load_bytes(bytes + 128), 6), _mm256_set1_epi8(3));
-  return _mm256_or_si256(_mm256_or_si256(first, second), third);
-}
-
-// Writes 8 features of row r from feature `lane0` of the panel on; adds the residual.
-HETERO_AVX2 inline void store(const TileArgs& args, int r, int lane0, __m256 value) {
-  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  const __m256i present = _mm256_cmpgt_epi32(_mm256_set1_epi32(args.columns - lane0), lanes);
-  if (args.residual.data != nullptr) {
-    const float* residual = args.residual.data + r * args.residual.stride + lane0;
-    value = _mm256_add_ps(value, _mm256_maskload_ps(residual, present));
+  HETERO_TARGET static F load_bytes(const std::byte* p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
   }
-  _mm256_maskstore_ps(args.out.data + r * args.out.stride + lane0, present, value);
-}
+  HETERO_TARGET static F load_first(const float* p, int count) { return _mm256_maskload_ps(p, mask(count)); }
+  HETERO_TARGET static void store_first(float* p, F x, int count) { _mm256_maskstore_ps(p, mask(count), x); }
 
-}  // namespace hetero::avx2
+  // Quad `i` (columns 4i..4i+3) of 8 rows, of elements of 6 bits.
+  HETERO_TARGET static I load_six_bit_quad(const std::byte* quants, int i) {
+    const std::byte* bytes = quants + i / 4 * 192;
+    if (i % 4 < 3) return _mm256_and_si256(load(bytes + i % 4 * 64), _mm256_set1_epi8(63));
+    const I first = _mm256_and_si256(_mm256_srli_epi16(load(bytes), 2), _mm256_set1_epi8(48));
+    const I second = _mm256_and_si256(_mm256_srli_epi16(load(bytes + 64), 4), _mm256_set1_epi8(12));
+    const I third = _mm256_and_si256(_mm256_srli_epi16(load(bytes + 128), 6), _mm256_set1_epi8(3));
+    return _mm256_or_si256(_mm256_or_si256(first, second), third);
+  }
+
+ private:
+  HETERO_TARGET static I mask(int count) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+};
+
+}  // namespace hetero

@@ -206,7 +206,7 @@ void run(const HostOp& op, int phase, int worker, int workers) { run_matmul(kPat
 
 }  // namespace
 
-const HostKernel kMatmulAvx512F32 = {2, run, f32_workspace_bytes, packed_weight_bytes, pack_weight};
+const HostKernel kMatmulAvx512F32 = {2, run, f32_workspace_bytes, packed_weight_bytes, pack_weight, f32_workspace_key};
 
 }  // namespace hetero
 

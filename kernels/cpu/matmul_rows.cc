@@ -14,14 +14,14 @@ Applicability matmul_shape(const OpDesc& op) {
   return {};
 }
 
-#if defined(__x86_64__)
 // A weight with no integers has nothing to multiply 8-bit activations with.
-Applicability quantised_weights(const OpDesc& op) {
+[[maybe_unused]] Applicability quantised_weights(const OpDesc& op) {
   if (Applicability shape = matmul_shape(op); !shape.yes) return shape;
   if (!packed_traits(packed_kind(op.w)).quantised()) return Applicability::no("needs quantised weights");
   return {};
 }
 
+#if defined(__x86_64__)
 Applicability avx512_vnni(const OpDesc& op, const HardwareFacts& facts) {
   if (!facts.avx512 || !facts.avx512_vnni) return Applicability::no("needs AVX-512 VNNI");
   return quantised_weights(op);
@@ -39,6 +39,23 @@ Applicability avx512_f32(const OpDesc& op, const HardwareFacts& facts) {
 
 Applicability avx2_f32(const OpDesc& op, const HardwareFacts& facts) {
   if (!facts.avx2) return Applicability::no("needs AVX2 with FMA and F16C");
+  return matmul_shape(op);
+}
+#elif defined(__aarch64__)
+#if defined(HETERO_NEON_DOTPROD)
+Applicability neon_i8mm(const OpDesc& op, const HardwareFacts& facts) {
+  if (!facts.neon_dotprod || !facts.neon_i8mm) return Applicability::no("needs NEON with 8-bit matrix products (i8mm)");
+  return quantised_weights(op);
+}
+
+Applicability neon_dotprod(const OpDesc& op, const HardwareFacts& facts) {
+  if (!facts.neon || !facts.neon_dotprod) return Applicability::no("needs NEON with dot products (ARMv8.2)");
+  return quantised_weights(op);
+}
+#endif
+
+Applicability neon_f32(const OpDesc& op, const HardwareFacts& facts) {
+  if (!facts.neon) return Applicability::no("needs NEON");
   return matmul_shape(op);
 }
 #endif
@@ -70,6 +87,12 @@ std::vector<KernelVariant> cpu_matmul_rows() {
   rows.push_back(row("matmul.cpu.avx2_q8", ToleranceClass::kQ8, avx2_q8, kMatmulAvx2Q8));
   rows.push_back(row("matmul.cpu.avx512_f32", ToleranceClass::kF32, avx512_f32, kMatmulAvx512F32));
   rows.push_back(row("matmul.cpu.avx2_f32", ToleranceClass::kF32, avx2_f32, kMatmulAvx2F32));
+#elif defined(__aarch64__)
+#if defined(HETERO_NEON_DOTPROD)
+  rows.push_back(row("matmul.cpu.neon_i8mm", ToleranceClass::kQ8, neon_i8mm, kMatmulNeonI8mm));
+  rows.push_back(row("matmul.cpu.neon_dotprod", ToleranceClass::kQ8, neon_dotprod, kMatmulNeonDotprod));
+#endif
+  rows.push_back(row("matmul.cpu.neon_f32", ToleranceClass::kF32, neon_f32, kMatmulNeonF32));
 #endif
   rows.push_back(row("matmul.cpu.portable", ToleranceClass::kF32, portable, kMatmulPortable));
   return rows;

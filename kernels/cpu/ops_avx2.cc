@@ -1,5 +1,7 @@
 // The ops for AVX2 with FMA. Everything between push and pop is compiled for it; headers of the standard library stay
 // outside, so that no function shared with other files is.
+#if defined(__x86_64__)
+
 #include <immintrin.h>
 
 #include <algorithm>
@@ -8,8 +10,6 @@
 
 #include "kernels/cpu/ops_kernels.h"
 #include "kernels/work_split.h"
-
-#if defined(__x86_64__)
 
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)

@@ -1,5 +1,6 @@
 // The ops for AVX-512 (F, BW, VL, DQ). Everything between push and pop is compiled for it; headers of the standard
 // library stay outside, so that no function shared with other files is.
+#if defined(__x86_64__)
 
 // GCC 12 takes the deliberately undefined operands inside its own intrinsics for mistakes of their callers.
 #if defined(__GNUC__) && !defined(__clang__)
@@ -15,8 +16,6 @@
 
 #include "kernels/cpu/ops_kernels.h"
 #include "kernels/work_split.h"
-
-#if defined(__x86_64__)
 
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma"))), \

@@ -59,11 +59,20 @@ TEST(Catalogue, ChoiceFollowsTheHardware) {
   EXPECT_EQ(choose(KernelFamily::kCpu, kNorm, facts, {}).id, "rms_norm.cpu.avx2");
   facts.avx512 = true;
   EXPECT_EQ(choose(KernelFamily::kCpu, kNorm, facts, {}).id, "rms_norm.cpu.avx512");
+#elif defined(__aarch64__)
+  facts.neon = true;
+  EXPECT_EQ(choose(KernelFamily::kCpu, kNorm, facts, {}).id, "rms_norm.cpu.neon");
 #endif
 }
 
 TEST(Catalogue, LessExactRowsArePassedOver) {
-  const HardwareFacts all{.avx2 = true, .avx512 = true, .avx512_vnni = true, .avx512_bf16 = true};
+  const HardwareFacts all{.avx2 = true,
+                          .avx512 = true,
+                          .avx512_vnni = true,
+                          .avx512_bf16 = true,
+                          .neon = true,
+                          .neon_dotprod = true,
+                          .neon_i8mm = true};
   EXPECT_EQ(choose(KernelFamily::kCpu, kMatmulOp, all, {.worst = ToleranceClass::kF32}).tolerance,
             ToleranceClass::kF32);
 }

@@ -11,6 +11,7 @@
 #include "base/aligned_buffer.h"
 #include "base/rng.h"
 #include "kernels/cpu/cpu_facts.h"
+#include "kernels/cpu/matmul_kernels.h"
 #include "kernels/cpu/matmul_rows.h"
 #include "kernels/cpu/matmul_tiles.h"
 #include "kernels/cpu/pack.h"
@@ -453,6 +454,18 @@ TEST(CpuMatmulRows, ApplyByFactsAndWeightFormat) {
   op.w = DType::kBF16;
   EXPECT_EQ(applicable_ids(facts),
             (std::vector<std::string>{"matmul.cpu.avx512_f32", "matmul.cpu.avx2_f32", "matmul.cpu.portable"}));
+#elif defined(__aarch64__)
+  HardwareFacts facts;
+  facts.neon = true;
+  EXPECT_EQ(applicable_ids(facts), (std::vector<std::string>{"matmul.cpu.neon_f32", "matmul.cpu.portable"}));
+#if defined(HETERO_NEON_DOTPROD)
+  facts.neon_dotprod = true;
+  EXPECT_EQ(applicable_ids(facts).front(), "matmul.cpu.neon_dotprod");
+  facts.neon_i8mm = true;
+  EXPECT_EQ(applicable_ids(facts).front(), "matmul.cpu.neon_i8mm");
+  op.w = DType::kBF16;
+  EXPECT_EQ(applicable_ids(facts).front(), "matmul.cpu.neon_f32");
+#endif
 #endif
   op.w = DType::kQ4_K;
   op.k = 128;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "runtime/device/cpu/step_order.h"
 #include "runtime/device/weight_source.h"
 
 namespace hetero {
@@ -26,6 +27,7 @@ class DoneTicket final : public Ticket {
 struct CpuDevice::Prepared final : PreparedSegment {
   struct Step {
     const HostKernel* kernel;
+    StepOrder order;
     HostOp op;  // pointers are set at submission, since some depend on the position
     std::array<Region, 3> in;
     Region out;
@@ -67,9 +69,11 @@ std::unique_ptr<PreparedSegment> CpuDevice::prepare(const Segment& segment) {
   const Nanos start = timeline_.now();
   auto prepared = std::make_unique<Prepared>();
   std::size_t workspace = workspace_.size();
+  std::vector<const HostKernel*> kernels;
   for (const Op& op : segment.ops) {
     const KernelVariant& variant = choose(family_, op.desc, hardware_, request_);
-    Prepared::Step step{variant.host, {}, op.in, op.out};
+    kernels.push_back(variant.host);
+    Prepared::Step step{variant.host, {}, {}, op.in, op.out};
     step.op.desc = op.desc;
     step.op.constants = op.constants;
     step.op.vector = reinterpret_cast<const float*>(op.vector.data);
@@ -79,6 +83,8 @@ std::unique_ptr<PreparedSegment> CpuDevice::prepare(const Segment& segment) {
     }
     prepared->steps.push_back(step);
   }
+  const std::vector<StepOrder> order = order_steps(segment.ops, kernels);
+  for (std::size_t i = 0; i < order.size(); ++i) prepared->steps[i].order = order[i];
   if (workspace > workspace_.size()) workspace_ = AlignedBuffer(workspace);
   prepared->prepare_ns = to_ns(timeline_.now() - start);
   return prepared;
@@ -105,9 +111,9 @@ std::unique_ptr<Ticket> CpuDevice::submit(PreparedSegment& prepared_segment, con
   const int workers = team_.size();
   team_.run([&](int member) {
     for (const Prepared::Step& step : prepared.steps) {
-      for (int phase = 0; phase < step.kernel->phases; ++phase) {
+      for (int phase = step.order.first_phase; phase < step.kernel->phases; ++phase) {
+        if (workers > 1 && (phase > step.order.first_phase || step.order.meet_before)) team_.barrier();
         step.kernel->run(step.op, phase, member, workers);
-        if (workers > 1) team_.barrier();
       }
     }
   });

@@ -1,0 +1,129 @@
+// Which phases and meetings the ops of a segment need on a team of threads.
+#include "runtime/device/cpu/step_order.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/catalogue.h"
+#include "kernels/cpu/cpu_facts.h"
+#include "kernels/cpu/matmul_rows.h"
+
+namespace hetero {
+namespace {
+
+constexpr StepOrder kAtOnce = {0, false}, kAfterAll = {0, true}, kShared = {1, false}, kSharedAfterAll = {1, true};
+
+// The kernels that a processor with nothing has: a matmul of two phases, the others of one.
+class StepOrderTest : public testing::Test {
+ protected:
+  static Region region(TensorId tensor, std::int64_t col0 = 0, std::int64_t cols = 64) {
+    return {.tensor = tensor, .row0 = 0, .rows = 3, .col0 = col0, .cols = cols};
+  }
+  void matmul(const Region& in, const Region& out, DType w = DType::kQ4_0, const Region& residual = {}) {
+    OpDesc desc = {.kind = OpKind::kMatmul, .m = in.rows, .n = out.cols, .k = in.cols, .w = w};
+    add({.desc = desc, .constants = {}, .in = {in, residual, {}}, .out = out, .weight = {}, .vector = {}});
+  }
+  void op(OpKind kind, std::array<Region, 3> in, const Region& out) {
+    OpDesc desc = {.kind = kind, .m = out.rows, .n = out.cols, .head_dim = 64};
+    add({.desc = desc, .constants = {}, .in = in, .out = out, .weight = {}, .vector = {}});
+  }
+  std::vector<StepOrder> order() const { return order_steps(ops_, kernels_); }
+
+ private:
+  void add(Op added) {
+    kernels_.push_back(choose(KernelFamily::kCpu, added.desc, {}, {}).host);
+    ops_.push_back(std::move(added));
+  }
+  std::vector<Op> ops_;
+  std::vector<const HostKernel*> kernels_;
+};
+
+TEST_F(StepOrderTest, MatmulsOfOneInputWriteItOnce) {
+  op(OpKind::kRmsNorm, {region(0)}, region(1));
+  matmul(region(1), region(2));
+  matmul(region(1), region(3));  // k, v: other outputs
+  matmul(region(1), region(4));
+  op(OpKind::kRope, {region(2)}, region(2));  // reads what is being written
+  op(OpKind::kRope, {region(3)}, region(3));  // met just before
+  op(OpKind::kAttention, {region(2), region(3), region(4)}, region(5));
+  matmul(region(5), region(0), DType::kQ4_0, region(0));  // another input
+  EXPECT_EQ(order(),
+            (std::vector<StepOrder>{kAtOnce, kAfterAll, kShared, kShared, kAfterAll, kAtOnce, kAfterAll, kAfterAll}));
+}
+
+TEST_F(StepOrderTest, SharesOfOneMatmulAreWrittenOnce) {
+  matmul(region(0), region(1, 0, 32));
+  matmul(region(0), region(1, 32, 32));
+  EXPECT_EQ(order(), (std::vector<StepOrder>{kAtOnce, kShared}));
+}
+
+TEST_F(StepOrderTest, WritesTheWorkspaceAnewWhereItWouldDiffer) {
+  matmul(region(0), region(1));
+  matmul(region(0), region(2), DType::kQ4_1);         // with sums of activations for the min
+  matmul(region(0, 0, 32), region(3), DType::kQ4_1);  // other columns
+  matmul(region(4, 0, 32), region(5), DType::kQ4_1);  // another tensor
+  matmul(region(4, 0, 32), region(6), DType::kQ5_1);  // another weight, the same activations
+  EXPECT_EQ(order(), (std::vector<StepOrder>{kAtOnce, kAfterAll, kAfterAll, kAfterAll, kShared}));
+}
+
+TEST_F(StepOrderTest, InputThatChangedIsReadAgain) {
+  matmul(region(0), region(1));
+  op(OpKind::kAdd, {region(0), region(2)}, region(0));
+  matmul(region(0), region(3));
+  matmul(region(0), region(0));  // overwrites its own input
+  matmul(region(0), region(4));
+  EXPECT_EQ(order(), (std::vector<StepOrder>{kAtOnce, kAfterAll, kAfterAll, kSharedAfterAll, kAfterAll}));
+}
+
+TEST_F(StepOrderTest, MeetsBeforeWhatOthersStillReadOrWrite) {
+  matmul(region(0), region(1));
+  matmul(region(0), region(2), DType::kQ4_0, region(1));  // the residual is being written
+  matmul(region(0), region(1));                           // being read as a residual
+  matmul(region(0), region(1, 32, 64));                   // being written
+  EXPECT_EQ(order(), (std::vector<StepOrder>{kAtOnce, kSharedAfterAll, kSharedAfterAll, kSharedAfterAll}));
+}
+
+// What equal keys promise, of every kernel: after the first op's phase 0 the second may begin with phase 1.
+TEST(WorkspaceKey, EqualKeysMeanEqualWorkspaces) {
+  const std::vector<DType> types = {DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
+                                    DType::kQ8_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+  constexpr std::int64_t kK = 768;
+  int equal = 0, unequal = 0;
+  for (const KernelVariant& row : cpu_matmul_rows()) {
+    for (const std::int64_t m : {1, 5, 30}) {
+      const auto desc_of = [&](DType type) {
+        return OpDesc{.kind = OpKind::kMatmul, .m = m, .n = 16, .k = kK, .w = type};
+      };
+      std::vector<float> in(static_cast<std::size_t>(m * kK));
+      for (std::size_t i = 0; i < in.size(); ++i) {
+        in[i] = (i % 61 == 7 ? 40.0F : 1.0F) * static_cast<float>(static_cast<int>(i * 37 % 101) - 50);
+      }
+      const auto workspace_of = [&](DType type) {
+        HostOp op;
+        op.desc = desc_of(type);
+        op.in0 = {in.data(), kK};
+        std::vector<std::byte> workspace(row.host->workspace_bytes(op.desc));
+        op.workspace = workspace.data();
+        row.host->run(op, 0, 0, 1);
+        return workspace;
+      };
+      if (!row.applicable(desc_of(DType::kQ4_0), detect_cpu_facts()).yes) continue;
+      for (const DType a : types) {
+        for (const DType b : types) {
+          const bool same_key = row.host->workspace_key(desc_of(a)) == row.host->workspace_key(desc_of(b));
+          if (same_key) {
+            EXPECT_EQ(workspace_of(a), workspace_of(b)) << row.id << " " << info(a).name << " " << info(b).name;
+          }
+          (same_key ? equal : unequal) += a == b ? 0 : 1;
+        }
+      }
+      EXPECT_NE(
+          row.host->workspace_key(desc_of(DType::kQ4_0)),
+          row.host->workspace_key(OpDesc{.kind = OpKind::kMatmul, .m = m + 1, .n = 16, .k = kK, .w = DType::kQ4_0}));
+    }
+  }
+  EXPECT_GT(equal, 0);
+  EXPECT_GT(unequal, 0);
+}
+
+}  // namespace
+}  // namespace hetero
