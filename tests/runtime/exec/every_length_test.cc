@@ -1,5 +1,6 @@
 // Every prompt length from 1 to 1100 gives the right answer under every strategy with a static device in it: alone (a
-// pipe of its graphs), padded, and divided by rows, by features and both. Beyond 1024 rows the prompt runs in two steps.
+// pipe of its graphs), padded, and divided by rows, by features and both. Beyond 1024 rows the prompt runs in two
+// steps.
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// A static device over a real one: the same kernels, but graphs of a few row counts only, under an id of its own. What a
-// plan makes of a prompt's length is tested at the speed of the processor.
+// A static device over a real one: the same kernels, but graphs of a few row counts only, under an id of its own. What
+// a plan makes of a prompt's length is tested at the speed of the processor.
 #pragma once
 
 #include <algorithm>

@@ -73,8 +73,7 @@ TEST(GraphSizes, MemoryLimitsTheirNumber) {
 
 TEST(GraphSizes, ADynamicDeviceHasNone) {
   EXPECT_TRUE(choose_graph_sizes(kShape, costs_of(1, 0, 0), solve_device("npu"), {}).empty());
-  EXPECT_EQ(choose_graph_sizes(kShape, costs_of(1, 0, 0), solve_device("npu", {1}), {}),
-            std::vector<std::int64_t>{1});
+  EXPECT_EQ(choose_graph_sizes(kShape, costs_of(1, 0, 0), solve_device("npu", {1}), {}), std::vector<std::int64_t>{1});
 }
 
 }  // namespace
