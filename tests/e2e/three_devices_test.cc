@@ -68,8 +68,7 @@ TEST(ThreeDevices, AreTunedGatedCorrectAndTraced) {
     return false;
   }();
   if (!opencl) GTEST_SKIP() << "no OpenCL device that stands on cores";
-  const std::string devices =
-      ids[0] + "?precision=f32," + ids[1] + "?precision=f32," + ids[2] + "?compute=reference";
+  const std::string devices = ids[0] + "?precision=f32," + ids[1] + "?precision=f32," + ids[2] + "?compute=reference";
 
   const TemporaryFolder folder;
   const std::string model = folder.file("tiny.gguf");
@@ -101,7 +100,8 @@ TEST(ThreeDevices, AreTunedGatedCorrectAndTraced) {
 
   const auto logits = [&](const std::string& on, const std::string& under) {
     const std::string path = folder.file("logits.npy");
-    std::vector<std::string> arguments = {"-m", model, "-p", kPrompt, "--logits-out", path, "--devices", on, "--db", db};
+    std::vector<std::string> arguments = {"-m", model,       "-p", kPrompt, "--logits-out",
+                                          path, "--devices", on,   "--db",  db};
     arguments.insert(arguments.end(), {"--plan", under});
     const Finished run = run_program(HETERO_INFER, arguments);
     EXPECT_EQ(run.exit_code, 0) << run.err;
@@ -131,8 +131,8 @@ TEST(ThreeDevices, AreTunedGatedCorrectAndTraced) {
   EXPECT_LT(kl_divergence(want, divided_logits), kMostKl);
 
   const std::string trace = folder.file("trace.json");
-  const Finished traced = run_program(HETERO_INFER, {"-m", model, "-p", kPrompt, "-n", "3", "--devices", devices,
-                                                     "--plan", divided, "--trace", trace});
+  const Finished traced = run_program(
+      HETERO_INFER, {"-m", model, "-p", kPrompt, "-n", "3", "--devices", devices, "--plan", divided, "--trace", trace});
   ASSERT_EQ(traced.exit_code, 0) << traced.err;
   const std::string events = contents(trace);
   for (const std::string& id : ids) EXPECT_NE(events.find(id), std::string::npos) << id;

@@ -1,6 +1,6 @@
 // hetero-tune lengths: what becomes of prompts that fit no graph. For each length, the time of one prefill on a static
-// device and one that takes any number of rows, measured in turn: a graph made for exactly this length when the prompt is
-// there, the prompt padded to the next size, a pipe of whole graphs, and what the solver chooses for this length.
+// device and one that takes any number of rows, measured in turn: a graph made for exactly this length when the prompt
+// is there, the prompt padded to the next size, a pipe of whole graphs, and what the solver chooses for this length.
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>

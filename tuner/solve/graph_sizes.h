@@ -19,8 +19,8 @@ struct GraphSizeOptions {
 };
 
 // Nanoseconds of `prompts` prompts of all lengths on the device alone, each in the cheaper of two ways (a pipe of whole
-// graphs, or padded to the next one), with everything compiled once. What the device has no curve for (attention) is not
-// counted. Precondition: sizes is not empty.
+// graphs, or padded to the next one), with everything compiled once. What the device has no curve for (attention) is
+// not counted. Precondition: sizes is not empty.
 double cost_of_sizes(const ModelShape& shape, const CostModel& costs, const SolveDevice& device,
                      const std::vector<std::int64_t>& sizes, const GraphSizeOptions& options);
 

@@ -122,9 +122,10 @@ OpenVinoDevice::OpenVinoDevice(DeviceFacts facts, OpenVinoOptions options, const
       ahead_(timeline_, facts_.cores) {
   worker_.call([this] { connect(); });
   const std::string stored = options_.requantise ? name_of(*options_.requantise) : "stored";
+  const std::string order = options_.order == OperandOrder::kWeightsFirst ? "|weights first" : "";
   facts_.family_fingerprint = fingerprint_text(facts_.name + "|" + facts_.driver);
   facts_.exact_fingerprint = fingerprint_text(compiler_->identity() + "|" + core_list_text(facts_.cores) + "|" +
-                                              stored + "|" + list_text(facts_.standard_sizes) + "|graphs 1");
+                                              stored + "|" + list_text(facts_.standard_sizes) + order + "|graphs 1");
   if (!facts_.cores.empty() && facts_.cores.size() < all_cores().size()) verify_placement();
 }
 
@@ -184,7 +185,7 @@ RequantisationError OpenVinoDevice::requantisation() const {
 
 OvKept OpenVinoDevice::compile(const Segment& segment, double& compile_ns) {
   const OvGraphOptions options{options_.settings.precision == ToleranceClass::kF16,
-                               [this](const WeightSlice& slice) { return weight(slice); }};
+                               [this](const WeightSlice& slice) { return weight(slice); }, options_.order};
   OvKept kept;
   for (OvGraph& graph : ov_graphs(segment, options)) {
     OvCompiled compiled = compiler_->compile(graph);
@@ -381,7 +382,7 @@ void OpenVinoDevice::verify_placement() {
   ov::InferRequest request;
   worker_.call([&] {
     const OvGraphOptions options{
-        false, [](const WeightSlice& slice) { return std::make_shared<const OvWeight>(ov_weight(slice)); }};
+        false, [](const WeightSlice& slice) { return std::make_shared<const OvWeight>(ov_weight(slice)); }, {}};
     OvCompiler compiler(*core_, timeline_,
                         {options_.settings.device, options_.settings.precision, options_.settings.threads, ""});
     request = compiler.compile(ov_graphs(segment, options).front()).model.create_infer_request();

@@ -24,7 +24,8 @@ namespace hetero {
 
 struct OpenVinoOptions {
   OvSettings settings;
-  std::optional<Requantisation> requantise;  // quantised weights are rounded to it; none: kept as stored
+  std::optional<Requantisation> requantise;              // quantised weights are rounded to it; none: kept as stored
+  OperandOrder order = OperandOrder::kActivationsFirst;  // of every matmul
   std::uint64_t keep_bytes = 0;  // graphs that nobody uses are kept up to so much; 0: a quarter of the memory
 };
 

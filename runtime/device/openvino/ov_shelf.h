@@ -1,5 +1,5 @@
-// The compiled graphs of one device, by what they compute: kept for later segments, made once even where two threads want
-// one at the same time. Safe from any thread.
+// The compiled graphs of one device, by what they compute: kept for later segments, made once even where two threads
+// want one at the same time. Safe from any thread.
 #pragma once
 
 #include <condition_variable>

@@ -70,6 +70,7 @@ TEST(OpenVinoProvider, RefusesWhatMakesNoSense) {
   EXPECT_EQ(code_of("openvino:CPU?sizes=32.1"), ExitCode::kUsage);
   EXPECT_EQ(code_of("openvino:CPU?sizes=0"), ExitCode::kUsage);
   EXPECT_EQ(code_of("openvino:CPU?sizes="), ExitCode::kUsage);
+  EXPECT_EQ(code_of("openvino:CPU?order=any"), ExitCode::kUsage);
   EXPECT_EQ(code_of("openvino:CPU?weights=q2_k"), ExitCode::kUsage);
   EXPECT_EQ(code_of("openvino:NPU", ToleranceClass::kF32), ExitCode::kUsage) << "an NPU computes in float16";
   EXPECT_EQ(code_of("openvino:CPU@4000"), ExitCode::kEnvironment);
@@ -199,6 +200,29 @@ TEST(OpenVinoDevice, AGraphServesEveryPlaceInTheStep) {
     run_reference(bench.arena, at_rows(from, to), 0);
     EXPECT_LT(relative_error(got, snapshot(bench.arena)), 5e-6);
     restore(bench.arena, before);
+  }
+}
+
+TEST(OpenVinoDevice, EitherOrderOfTheOperandsGivesTheSame) {
+  RealTimeline timeline;
+  for (const DType type : {DType::kF32, DType::kQ4_0, DType::kQ4_1, DType::kQ6_K}) {
+    SCOPED_TRACE(info(type).name);
+    OneMatmul work(8, type);
+    std::vector<std::string> fingerprints;
+    for (const std::string order : {"activations", "weights"}) {
+      const auto device = open_openvino(timeline, "precision=f32&sizes=8&order=" + order);
+      device->attach(work.bench.arena);
+      const auto prepared = device->prepare(work.segment);
+      const std::vector<float> before = snapshot(work.bench.arena);
+      run(*device, timeline, *prepared, 0);
+      const std::vector<float> got = snapshot(work.bench.arena);
+      restore(work.bench.arena, before);
+      run_reference(work.bench.arena, work.segment, 0);
+      EXPECT_LT(relative_error(got, snapshot(work.bench.arena)), 5e-6) << order;
+      restore(work.bench.arena, before);
+      fingerprints.push_back(device->facts().exact_fingerprint);
+    }
+    EXPECT_NE(fingerprints[0], fingerprints[1]) << "samples of one are none of the other";
   }
 }
 
