@@ -24,6 +24,9 @@ void register_handover_benchmarks(const std::vector<std::unique_ptr<Device>>& de
 // Single ops of emulated devices beside what their profile says.
 void register_emulation_benchmarks(const std::vector<std::unique_ptr<Device>>& devices, Timeline& timeline);
 
+// Single matmuls as graphs of static devices.
+void register_graph_benchmarks(const std::vector<std::unique_ptr<Device>>& devices, Timeline& timeline);
+
 // A step of a model so small that only the executor's own work is left.
 void register_engine_benchmarks(const std::vector<std::unique_ptr<Device>>& devices, Timeline& timeline);
 

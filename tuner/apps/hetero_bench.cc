@@ -69,6 +69,7 @@ int run(int argc, char** argv) {
   register_kernel_benchmarks();
   register_join_benchmarks(devices, timeline);
   register_handover_benchmarks(devices, timeline);
+  register_graph_benchmarks(devices, timeline);
   register_emulation_benchmarks(devices, timeline);
   register_engine_benchmarks(devices, timeline);
   register_solver_benchmarks();
