@@ -1,5 +1,5 @@
-// Benchmarks of static devices: one matmul as a graph, at the shapes of a layer of Llama-3.2-1B. With a device's options
-// (order=weights) two runs tell which form of a graph is faster.
+// Benchmarks of static devices: one matmul as a graph, at the shapes of a layer of Llama-3.2-1B. With a device's
+// options (order=weights) two runs tell which form of a graph is faster.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>

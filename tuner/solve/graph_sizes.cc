@@ -65,14 +65,15 @@ class SizeCosts {
   }
 
   double step(std::int64_t rows) {
-    const auto [entry, is_new] = steps_.try_emplace(rows, 0);
-    if (is_new) {
-      each_block(rows, [&](const std::vector<OpDesc>& ops) {
-        for (const OpDesc& op : ops) entry->second += op_ns(op);
-        entry->second += costs_.launch(facts_.id).median_ns;
-      });
-    }
-    return entry->second;
+    const auto known = steps_.find(rows);
+    if (known != steps_.end()) return known->second;
+    double ns = 0;
+    each_block(rows, [&](const std::vector<OpDesc>& ops) {
+      for (const OpDesc& op : ops) ns += op_ns(op);
+      ns += costs_.launch(facts_.id).median_ns;
+    });
+    steps_[rows] = ns;
+    return ns;
   }
 
   double op_ns(const OpDesc& op) const {
