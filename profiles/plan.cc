@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <set>
 
 #include "base/error.h"
@@ -156,6 +157,14 @@ void check(const Plan& plan) {
     refuse("plan", "a device is listed twice");
   }
   if (plan.buckets.empty()) refuse("plan", "it has no buckets");
+  for (const auto& [id, sizes] : plan.graph_sizes) {
+    const std::string where = "plan: graph_sizes of '" + id + "'";
+    if (std::find(plan.devices.begin(), plan.devices.end(), id) == plan.devices.end()) {
+      refuse(where, "the device is not among the plan's devices");
+    }
+    const bool ascend = std::adjacent_find(sizes.begin(), sizes.end(), std::greater_equal<>()) == sizes.end();
+    if (sizes.empty() || sizes.front() < 1 || !ascend) refuse(where, "they are not ascending row counts");
+  }
   std::set<std::pair<Phase, std::int64_t>> seen;
   std::int64_t last = 0;
   for (const PlanBucket& bucket : plan.buckets) {

@@ -66,13 +66,15 @@ struct PlanBucket {
 };
 
 struct Plan {
-  std::string model_fingerprint;                           // of the ModelShape
-  std::map<std::string, std::string> device_fingerprints;  // device id -> exact fingerprint
-  std::vector<std::string> devices;                        // all ids that the plan uses, the lead first
-  std::vector<PlanBucket> buckets;                         // ascending tokens; decode among them
-  std::map<std::string, std::uint64_t> memory_bytes;       // device id -> packed weights
-  std::map<std::string, std::string> waiters;              // device id -> waiter name
-  std::string origin;                                      // "tuned", "single", "guess", "file", "simulated"
+  std::string model_fingerprint;                                 // of the ModelShape
+  std::map<std::string, std::string> device_fingerprints;        // device id -> exact fingerprint
+  std::vector<std::string> devices;                              // all ids that the plan uses, the lead first
+  std::vector<PlanBucket> buckets;                               // ascending tokens; decode among them
+  std::map<std::string, std::uint64_t> memory_bytes;             // device id -> packed weights
+  std::map<std::string, std::string> waiters;                    // device id -> waiter name
+  std::map<std::string, std::vector<std::int64_t>> graph_sizes;  // device id -> row counts of its graphs, ascending;
+                                                                 // absent: all that a static device offers
+  std::string origin;                                            // "tuned", "single", "guess", "file", "simulated"
   friend bool operator==(const Plan&, const Plan&) = default;
 };
 

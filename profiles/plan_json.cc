@@ -87,6 +87,7 @@ std::string to_json(const Plan& plan) {
   document["device_fingerprints"] = plan.device_fingerprints;
   document["memory_bytes"] = plan.memory_bytes;
   document["waiters"] = plan.waiters;
+  if (!plan.graph_sizes.empty()) document["graph_sizes"] = plan.graph_sizes;
   document["buckets"] = Json::array();
   for (const PlanBucket& bucket : plan.buckets) document["buckets"].push_back(bucket_json(bucket));
   return document_text(document);
@@ -102,6 +103,9 @@ Plan plan_from_json(const std::string& text) {
   for (const auto& [id, node] : root.members_or_none("device_fingerprints")) plan.device_fingerprints[id] = node.text();
   for (const auto& [id, node] : root.members_or_none("memory_bytes")) plan.memory_bytes[id] = node.unsigned_integer();
   for (const auto& [id, node] : root.members_or_none("waiters")) plan.waiters[id] = node.text();
+  for (const auto& [id, node] : root.members_or_none("graph_sizes")) {
+    for (const JsonNode& size : node.items()) plan.graph_sizes[id].push_back(size.integer(1, std::int64_t{1} << 40));
+  }
   for (const JsonNode& node : root.at("buckets").items()) plan.buckets.push_back(read_bucket(node));
   check(plan);
   return plan;

@@ -139,6 +139,7 @@ Json json_of(const Report& report, const PlanReport& plan) {
           {"changed_devices", changed_devices(report, plan.plan)},
           {"memory_bytes", plan.plan.memory_bytes},
           {"waiters", plan.plan.waiters},
+          {"graph_sizes", plan.plan.graph_sizes},
           {"buckets", buckets}};
 }
 

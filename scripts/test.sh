@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs all tests. Further arguments go to ctest (-L unit, -R name ...).
-# Tests on the real model run when it can be fetched; otherwise they say that they were skipped.
+# Tests on the real model run when it can be fetched; otherwise they say that they were skipped. Without arguments the
+# tests of the openvino devices follow, in a build of their own: everything before them is built without OpenVINO.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,3 +14,11 @@ else
 fi
 export HETERO_BIN=$bin
 ctest --test-dir build/dev --output-on-failure -j 1 "$@"
+[ $# -eq 0 ] || exit 0
+
+if scripts/setup_openvino.sh; then
+  HETERO_TARGETS="test_openvino e2e_openvino_test" scripts/build.sh openvino >/dev/null
+  ctest --test-dir build/openvino --output-on-failure -j 1 -R openvino
+else
+  echo "OpenVINO could not be fetched: the tests of its devices are skipped" >&2
+fi

@@ -58,8 +58,10 @@ int run_generate(const InferFlags& flags) {
   Trace trace;
   trace.simulated = setup.emulated;
   trace.devices = setup.device_ids();
-  engine.warm_up(static_cast<std::int64_t>(prompt.size()), LogitsRows::kLast);
-  engine.warm_up(1, LogitsRows::kLast);
+  const auto prompt_rows = static_cast<std::int64_t>(prompt.size());
+  engine.compile_ahead(prompt_rows, LogitsRows::kLast);
+  engine.compile_ahead(1, LogitsRows::kLast);  // the prompt does not wait for the graphs of the answer
+  engine.warm_up(prompt_rows, LogitsRows::kLast);
   if (!flags.trace.empty()) engine.set_trace(&trace);
 
   Sampler sampler(flags.sampling);
@@ -72,6 +74,7 @@ int run_generate(const InferFlags& flags) {
   std::span<const float> logits = engine.run(prompt, LogitsRows::kLast);
   TokenId next = sampler.sample(logits);
   const double prefill_ns = to_ns(setup.timeline->now() - start);
+  engine.warm_up(1, LogitsRows::kLast);
   const Nanos decode_start = setup.timeline->now();
   while (static_cast<std::int64_t>(ids.size()) < flags.predict) {
     if (tokenizer.ends_generation(next)) {

@@ -70,6 +70,18 @@ class Device {
   virtual std::uint64_t weight_bytes() const = 0;
 };
 
+// A device that can also compile graphs beside its other work, before somebody prepares the segments that they are for.
+class CompilesAhead {
+ public:
+  virtual ~CompilesAhead() = default;
+  // Queues the segment's graph behind those queued before and returns at once. prepare() waits for a graph under way
+  // and makes one that has not begun itself; what fails here is left to it. What the segment refers to must live until
+  // the graph is made, or until stop_ahead(). Precondition: supports(segment).yes.
+  virtual void compile_ahead(const Segment& segment) = 0;
+  // Forgets what is queued, and waits for the graph under way.
+  virtual void stop_ahead() = 0;
+};
+
 // One line of `hetero-tune devices`.
 struct DeviceDescription {
   std::string id;

@@ -181,6 +181,20 @@ std::unique_ptr<PreparedSchedule> Executor::prepare(Schedule schedule) {
   return prepared;
 }
 
+void Executor::compile_ahead(const Schedule& schedule) {
+  for (const ScheduledSegment& s : schedule.segments) {
+    Device& device = *devices_[static_cast<std::size_t>(s.device)];
+    auto* const compiler = dynamic_cast<CompilesAhead*>(&device);
+    if (compiler != nullptr && device.supports(s.segment).yes) compiler->compile_ahead(s.segment);
+  }
+}
+
+void Executor::stop_ahead() {
+  for (Device* device : devices_) {
+    if (auto* const compiler = dynamic_cast<CompilesAhead*>(device)) compiler->stop_ahead();
+  }
+}
+
 void Executor::run(PreparedSchedule& prepared, const Bindings& bindings, Trace* trace, std::int64_t step) {
   Run(timeline_, devices_, waiters_, prepared, bindings, trace, step).finish();
 }

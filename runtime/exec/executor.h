@@ -28,6 +28,11 @@ class Executor {
   // Throws environment_error when a device refuses a segment, with its reason.
   std::unique_ptr<PreparedSchedule> prepare(Schedule schedule);
 
+  // Has the devices that can do so compile the schedule's graphs in the background, in the order of its segments.
+  void compile_ahead(const Schedule& schedule);
+  // Ends that: nothing of the schedules is referred to afterwards.
+  void stop_ahead();
+
   // One step. Blocks until every segment is done; rethrows the first device's Error. With `trace`, appends its spans,
   // numbered `step`.
   void run(PreparedSchedule& prepared, const Bindings& bindings, Trace* trace, std::int64_t step);

@@ -72,11 +72,12 @@ class SegmentBuilder {
   int& open_of(int device) { return open_[static_cast<std::size_t>(device)]; }
   void close(int device) { open_of(device) = -1; }
 
-  // A static graph has one number of rows.
+  // A static graph has one number of rows, and one place in the step: the graph of some rows is that of any others.
   bool needs_another_graph(int device, const std::vector<Op>& ops) {
     if (devices_[static_cast<std::size_t>(device)]->standard_sizes.empty()) return false;
     const ScheduledSegment& open = segments_[static_cast<std::size_t>(open_of(device))];
-    return open.segment.ops.front().desc.m != ops.front().desc.m;
+    const Op& first = open.segment.ops.front();
+    return first.desc.m != ops.front().desc.m || first.out.row0 != ops.front().out.row0;
   }
 
   // Segments of other devices that must be over before the task, without those known to be over when the device's open

@@ -8,10 +8,21 @@
 namespace hetero {
 namespace {
 
-std::vector<const DeviceFacts*> facts_of(const std::vector<Device*>& devices) {
-  std::vector<const DeviceFacts*> facts;
-  for (const Device* device : devices) facts.push_back(&device->facts());
-  return facts;
+// The devices as the plan uses them: with the graphs that it names, of those that they offer.
+std::vector<DeviceFacts> planned_facts(const Plan& plan, const std::vector<Device*>& devices) {
+  std::vector<DeviceFacts> all;
+  for (const Device* device : devices) {
+    DeviceFacts& facts = all.emplace_back(device->facts());
+    const auto chosen = plan.graph_sizes.find(facts.id);
+    if (chosen == plan.graph_sizes.end()) continue;
+    const std::vector<std::int64_t>& offered = facts.standard_sizes;
+    if (!std::includes(offered.begin(), offered.end(), chosen->second.begin(), chosen->second.end())) {
+      throw input_error("the plan has graph sizes that device '" + facts.id + "' does not offer",
+                        "open it with other sizes, or tune again with 'hetero-tune run'");
+    }
+    facts.standard_sizes = chosen->second;
+  }
+  return all;
 }
 
 StepArenaSizes arena_sizes(const EngineOptions& options, const std::vector<Device*>& devices) {
@@ -80,6 +91,7 @@ Engine::Engine(const Graph& graph, Timeline& timeline, std::vector<Device*> devi
       arena_(graph, arena_sizes(options, devices)),
       executor_(timeline, devices, waiters_of(plan_, devices)) {
   check_devices(plan_, devices);
+  facts_ = planned_facts(plan_, devices);
   for (Device* device : devices) device->attach(arena_.arena());
 }
 
@@ -113,15 +125,32 @@ std::span<const float> Engine::run(std::span<const TokenId> tokens, LogitsRows l
   return result;
 }
 
-void Engine::warm_up(std::int64_t tokens, LogitsRows logits) {
+Engine::~Engine() { executor_.stop_ahead(); }
+
+// The different steps of a run of so many tokens.
+std::vector<std::pair<std::int64_t, LogitsRows>> Engine::steps_of(std::int64_t tokens, LogitsRows logits) const {
+  std::vector<std::pair<std::int64_t, LogitsRows>> steps;
   const std::int64_t chunk = arena_.sizes().max_rows;
-  if (tokens > chunk) prepared(chunk, LogitsRows::kNone);
+  if (tokens > chunk) steps.emplace_back(chunk, LogitsRows::kNone);
   const std::int64_t rest = tokens % chunk;
-  prepared(rest == 0 ? chunk : rest, logits);
+  steps.emplace_back(rest == 0 ? chunk : rest, logits);
+  return steps;
+}
+
+void Engine::warm_up(std::int64_t tokens, LogitsRows logits) {
+  for (const auto& [rows, wanted] : steps_of(tokens, logits)) prepared(rows, wanted);
+}
+
+void Engine::compile_ahead(std::int64_t tokens, LogitsRows logits) {
+  for (const auto& [rows, wanted] : steps_of(tokens, logits)) {
+    if (!schedules_.contains({rows, wanted})) executor_.compile_ahead(schedule(rows, wanted));
+  }
 }
 
 void Engine::set_plan(Plan plan) {
   check_devices(plan, executor_.devices());
+  facts_ = planned_facts(plan, executor_.devices());
+  executor_.stop_ahead();
   schedules_.clear();
   plan_ = std::move(plan);
   executor_.set_waiters(waiters_of(plan_, executor_.devices()));
@@ -129,21 +158,24 @@ void Engine::set_plan(Plan plan) {
 
 PreparedSchedule& Engine::prepared(std::int64_t rows, LogitsRows logits) {
   auto& slot = schedules_[{rows, logits}];
-  if (slot == nullptr) {
-    const Phase phase = rows == 1 ? Phase::kDecode : Phase::kPrefill;
-    const PlanBucket* bucket = bucket_for(plan_, phase, rows);
-    if (bucket == nullptr) bucket = bucket_for(plan_, phase == Phase::kDecode ? Phase::kPrefill : Phase::kDecode, rows);
-    if (bucket == nullptr) throw input_error("the plan has no buckets", "tune again with 'hetero-tune run'");
-    Schedule schedule = build_schedule(graph_, arena_, *bucket, rows, logits, facts_of(executor_.devices()));
-    if (costs_ != nullptr) {
-      for (ScheduledSegment& s : schedule.segments) {
-        const Device& device = *executor_.devices()[static_cast<std::size_t>(s.device)];
-        s.predicted = prediction(*costs_, device.facts().id, s.segment);
-      }
-    }
-    slot = executor_.prepare(std::move(schedule));
-  }
+  if (slot == nullptr) slot = executor_.prepare(schedule(rows, logits));
   return *slot;
+}
+
+Schedule Engine::schedule(std::int64_t rows, LogitsRows logits) const {
+  const Phase phase = rows == 1 ? Phase::kDecode : Phase::kPrefill;
+  const PlanBucket* bucket = bucket_for(plan_, phase, rows);
+  if (bucket == nullptr) bucket = bucket_for(plan_, phase == Phase::kDecode ? Phase::kPrefill : Phase::kDecode, rows);
+  if (bucket == nullptr) throw input_error("the plan has no buckets", "tune again with 'hetero-tune run'");
+  std::vector<const DeviceFacts*> facts;
+  for (const DeviceFacts& f : facts_) facts.push_back(&f);
+  Schedule schedule = build_schedule(graph_, arena_, *bucket, rows, logits, facts);
+  if (costs_ != nullptr) {
+    for (ScheduledSegment& s : schedule.segments) {
+      s.predicted = prediction(*costs_, facts_[static_cast<std::size_t>(s.device)].id, s.segment);
+    }
+  }
+  return schedule;
 }
 
 void Engine::write_embeddings(std::span<const TokenId> tokens) {

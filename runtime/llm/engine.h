@@ -30,6 +30,7 @@ class Engine {
   // Throws input_error when the plan does not fit the devices given.
   Engine(const Graph& graph, Timeline& timeline, std::vector<Device*> devices, Plan plan, const EngineOptions& options,
          const CostModel* costs = nullptr);
+  ~Engine();
 
   // Forgets the sequence: the next step begins at position 0.
   void reset() { position_ = 0; }
@@ -43,6 +44,10 @@ class Engine {
   // Prepares what a run of so many tokens needs, so that the first one does not pay for it.
   void warm_up(std::int64_t tokens, LogitsRows logits);
 
+  // The same in the background, as far as devices can: graphs are made in the order of the runs and of the plan within
+  // each, and warm_up() or run() waits for none that is ready. Returns at once.
+  void compile_ahead(std::int64_t tokens, LogitsRows logits);
+
   // Replaces the plan; prepared schedules of the old one are dropped, packed weights stay with the devices.
   void set_plan(Plan plan);
   const Plan& plan() const { return plan_; }
@@ -52,6 +57,8 @@ class Engine {
 
  private:
   PreparedSchedule& prepared(std::int64_t rows, LogitsRows logits);
+  Schedule schedule(std::int64_t rows, LogitsRows logits) const;
+  std::vector<std::pair<std::int64_t, LogitsRows>> steps_of(std::int64_t tokens, LogitsRows logits) const;
   void write_embeddings(std::span<const TokenId> tokens);
 
   const Graph& graph_;
@@ -60,6 +67,7 @@ class Engine {
   const CostModel* costs_;
   StepArena arena_;
   Executor executor_;
+  std::vector<DeviceFacts> facts_;  // of the executor's devices, as the plan uses them
   std::map<std::pair<std::int64_t, LogitsRows>, std::unique_ptr<PreparedSchedule>> schedules_;
   std::int64_t position_ = 0;
   std::int64_t step_ = 0;

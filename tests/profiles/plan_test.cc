@@ -15,6 +15,7 @@ Plan rich_plan() {
   plan.device_fingerprints = {{"cpu:0", "aa"}, {"opencl:0@1", "bb"}};
   plan.memory_bytes = {{"cpu:0", std::uint64_t{5} << 32}};
   plan.waiters = {{"opencl:0@1", "sleep_poll"}};
+  plan.graph_sizes = {{"sim:test-npu/npu", {1, 32, 256}}};
   PlanBucket decode = plan.buckets[1];
   decode.predicted_ns = 1e6 / 3;
   PlanBucket prefill = plan.buckets[0];
@@ -111,6 +112,10 @@ TEST(Plan, CheckFindsWhatIsWrong) {
   expect_bad(with([](Plan& p) { p.devices.clear(); }), "names no device");
   expect_bad(with([](Plan& p) { p.devices.push_back("cpu:0"); }), "listed twice");
   expect_bad(with([](Plan& p) { p.buckets.clear(); }), "no buckets");
+  expect_bad(with([](Plan& p) { p.graph_sizes["gpu"] = {1}; }), "not among");
+  for (const std::vector<std::int64_t>& sizes : {std::vector<std::int64_t>{}, {32, 32}, {64, 32}, {0, 32}}) {
+    expect_bad(with([&](Plan& p) { p.graph_sizes["cpu:0"] = sizes; }), "not ascending row counts");
+  }
   expect_bad(with([](Plan& p) { p.buckets[1].tokens = 0; }), "at least 1");
   expect_bad(with([](Plan& p) { std::swap(p.buckets[0], p.buckets[1]); }), "ascending");
   expect_bad(with([](Plan& p) { p.buckets.push_back(p.buckets.back()); }), "two such buckets");

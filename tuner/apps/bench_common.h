@@ -18,6 +18,15 @@ void register_kernel_benchmarks();
 // timeline outlive the run.
 void register_join_benchmarks(const std::vector<std::unique_ptr<Device>>& devices, Timeline& timeline);
 
+// From one device's finish to the submission to another, per waiter and pair: reaction, cost of waiting, foresight.
+void register_handover_benchmarks(const std::vector<std::unique_ptr<Device>>& devices, Timeline& timeline);
+
+// Single ops of emulated devices beside what their profile says.
+void register_emulation_benchmarks(const std::vector<std::unique_ptr<Device>>& devices, Timeline& timeline);
+
+// Single matmuls as graphs of static devices.
+void register_graph_benchmarks(const std::vector<std::unique_ptr<Device>>& devices, Timeline& timeline);
+
 // A step of a model so small that only the executor's own work is left.
 void register_engine_benchmarks(const std::vector<std::unique_ptr<Device>>& devices, Timeline& timeline);
 

@@ -122,7 +122,11 @@ int run_explain(const TuneFlags& flags) {
   }
   const std::vector<DeviceProfile> profiles = profiles_of(*store, *plan);
   std::vector<SolveDevice> devices;
-  for (const DeviceProfile& p : profiles) devices.push_back(solve_device(p));
+  for (const DeviceProfile& p : profiles) {
+    devices.push_back(solve_device(p));
+    const auto sizes = plan->graph_sizes.find(p.device);
+    if (sizes != plan->graph_sizes.end()) devices.back().standard_sizes = sizes->second;
+  }
   SolveOptions options;
   options.buckets.clear();
   for (const PlanBucket& bucket : plan->buckets) {

@@ -68,6 +68,9 @@ int run(int argc, char** argv) {
       flags.devices.empty() ? default_devices(discover_devices()) : parse_device_list(flags.devices), context);
   register_kernel_benchmarks();
   register_join_benchmarks(devices, timeline);
+  register_handover_benchmarks(devices, timeline);
+  register_graph_benchmarks(devices, timeline);
+  register_emulation_benchmarks(devices, timeline);
   register_engine_benchmarks(devices, timeline);
   register_solver_benchmarks();
   register_store_benchmarks();

@@ -40,20 +40,26 @@ class CommandLine {
     CLI::App* prune = add("prune", "remove what no longer serves from the database", run_prune);
     CLI::App* simulate =
         add("simulate", "a model's shape on the devices of a profile, on a virtual clock", run_simulate);
+    CLI::App* lengths =
+        add("lengths", "prompts that fit no graph: on demand, padded, in pieces, as solved", run_lengths);
 
     add_search_flags(*add("search", "the fastest parameters of a kernel; every result is recorded", run_search), flags);
     add_replay_flags(*add("replay", "search strategies on a recorded search, next to random search", run_replay),
                      flags);
     add_trial_flags(*add("search-trial", "one configuration of a search", run_search_trial), flags);
 
-    for (CLI::App* a : {all, measure, fit, solve, explain, out}) {
+    for (CLI::App* a : {all, measure, fit, solve, explain, out, lengths}) {
       a->add_option("-m,--model", flags.model, a == out ? "GGUF file, of a plan or shape" : "GGUF file")
           ->required(a != out);
       a->add_option("--devices", flags.devices, "devices, separated by commas; 'hetero-tune devices' lists them");
     }
-    for (CLI::App* a : {all, measure, fit, solve, show, explain, out, in, prune}) {
+    for (CLI::App* a : {all, measure, fit, solve, show, explain, out, in, prune, lengths}) {
       a->add_option("--db", flags.database, "profile database");
     }
+    lengths->add_option("--lengths", flags.lengths, "of prompts, ascending, separated by dots")->capture_default_str();
+    lengths->add_option("--rounds", flags.rounds, "interleaved runs of each")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
     for (CLI::App* a : {all, measure}) {
       a->add_option("--budget", flags.budget, "time for the whole run, with its unit: 60s, 5m")->capture_default_str();
       a->add_option("--rounds", flags.rounds, "samples of each subject, as far as the budget goes")

@@ -194,6 +194,11 @@ void print_plan(const Plan& plan) {
                verdict_words(bucket)});
   }
   std::printf("%s\n", table.text().c_str());
+  for (const auto& [id, sizes] : plan.graph_sizes) {
+    std::string rows;
+    for (const std::int64_t size : sizes) rows += (rows.empty() ? "" : ", ") + std::to_string(size);
+    std::printf("graphs of %s: %s rows\n\n", id.c_str(), rows.c_str());
+  }
   for (const PlanBucket& bucket : plan.buckets) {
     std::printf("%s\n", words(bucket).c_str());
     if (bucket.verdict) std::printf("  %s\n", bucket.verdict->reason.c_str());

@@ -26,14 +26,15 @@ struct TuneFlags {
   std::string profile;  // simulate: see system_document()
   std::string shape;    // simulate: name of a shipped shape, or a file
   std::string trace;
-  std::string strategy = "best";    // simulate: strategies_of()
-  std::string sync = "fast";        // simulate: fast or driver
-  std::string graphs = "prepared";  // simulate: prepared, online or row counts
-  std::string plan;                 // simulate: a plan document to run; empty: solve
-  std::string faults;               // simulate: a fault script; empty: none
-  int grid = 64;                    // simulate: SolveOptions::grid
-  std::string what = "plan";        // export
-  std::string file;                 // export: where to; import: from where
+  std::string strategy = "best";                          // simulate: strategies_of()
+  std::string sync = "fast";                              // simulate: fast or driver
+  std::string graphs = "prepared";                        // simulate: prepared, online or row counts
+  std::string plan;                                       // simulate: a plan document to run; empty: solve
+  std::string faults;                                     // simulate: a fault script; empty: none
+  int grid = 64;                                          // simulate: SolveOptions::grid
+  std::string what = "plan";                              // export
+  std::string file;                                       // export: where to; import: from where
+  std::string lengths = "33.65.129.200.257.320.400.500";  // lengths
   std::int64_t prompt = 256;
   std::int64_t generate = 64;
   int rounds = 7;
@@ -58,6 +59,7 @@ int run_import(const TuneFlags& flags);
 int run_merge(const TuneFlags& flags);
 int run_prune(const TuneFlags& flags);
 int run_simulate(const TuneFlags& flags);
+int run_lengths(const TuneFlags& flags);
 
 // From a GGUF file, a shape document or a shipped name. Throws Error.
 ModelShape load_shape(const std::string& model);

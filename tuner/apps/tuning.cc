@@ -13,6 +13,7 @@
 #include "tuner/apps/interrupt.h"
 #include "tuner/fit/fit.h"
 #include "tuner/gate/gate.h"
+#include "tuner/solve/graph_sizes.h"
 
 namespace hetero {
 namespace {
@@ -209,11 +210,15 @@ void Tuning::solve() {
   SolveOptions options;
   std::erase_if(options.buckets, [&](std::int64_t m) { return m > shape_.max_context; });
   const CostModel costs(profiles_);
+  for (SolveDevice& device : devices) device.standard_sizes = choose_graph_sizes(shape_, costs, device, {});
   plan_ = hetero::solve(shape_, costs, devices, options).plan;
   for (const auto& strategies : kFamilies) {
     options.strategies = strategies;
     alternatives_.push_back(hetero::solve(shape_, costs, devices, options).plan);
     for (PlanBucket& bucket : alternatives_.back().buckets) take_head(bucket, plan_);
+  }
+  for (const SolveDevice& device : devices) {
+    if (!device.standard_sizes.empty()) plan_.graph_sizes[device.id] = device.standard_sizes;
   }
   // The plan was made for all of them, also for one that it leaves idle: under this list it is found again.
   for (const DeviceProfile& profile : profiles_) {

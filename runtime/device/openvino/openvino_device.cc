@@ -43,6 +43,34 @@ std::string text_of(const Segment& segment) {
   return text;
 }
 
+// The same work wherever its rows lie in the step: a graph is made for its shape, and bound to its place.
+Segment at_first_rows(Segment segment, OvPlace& place) {
+  const auto each_region = [&](const auto& visit) {
+    for (Op& op : segment.ops) {
+      for (Region& in : op.in) {
+        if (in.valid()) visit(in);
+      }
+      visit(op.out);
+    }
+  };
+  each_region([&](const Region& r) {
+    const auto [first, is_new] = place.row0.try_emplace(r.tensor, r.row0);
+    if (!is_new) first->second = std::min(first->second, r.row0);
+  });
+  each_region([&](Region& r) { r.row0 -= place.row0[r.tensor]; });
+  const auto rotates = [](const Op& op) { return op.desc.kind == OpKind::kRope; };
+  const auto first = std::find_if(segment.ops.begin(), segment.ops.end(), rotates);
+  if (first != segment.ops.end()) place.row_offset = first->constants.row_offset;
+  for (Op& op : segment.ops) {
+    if (rotates(op)) {
+      op.constants.row_offset -= place.row_offset;
+    } else {
+      op.constants.row_offset = 0;  // only rotation and attention know where in the step they are
+    }
+  }
+  return segment;
+}
+
 std::string list_text(const std::vector<std::int64_t>& values) {
   std::string text;
   for (const std::int64_t value : values) text += (text.empty() ? "" : ", ") + std::to_string(value);
@@ -60,17 +88,6 @@ ov::Shape shape_of(const Region& region) {
 }
 
 }  // namespace
-
-struct OpenVinoDevice::Kept {
-  struct Graph {
-    ov::CompiledModel model;
-    std::vector<OvInput> inputs;
-    std::vector<Region> outputs;
-  };
-  std::vector<Graph> graphs;
-  std::uint64_t weight_bytes = 0;
-  std::uint64_t last_use = 0;
-};
 
 struct OpenVinoDevice::Rotations {
   RopeTable table;
@@ -93,7 +110,7 @@ struct OpenVinoDevice::Stage {
 };
 
 struct OpenVinoDevice::Prepared final : PreparedSegment {
-  std::shared_ptr<const Kept> kept;
+  std::shared_ptr<const OvKept> kept;
   std::vector<Stage> stages;
 };
 
@@ -101,12 +118,14 @@ OpenVinoDevice::OpenVinoDevice(DeviceFacts facts, OpenVinoOptions options, const
     : facts_(std::move(facts)),
       options_(std::move(options)),
       timeline_(*context.timeline),
-      worker_(timeline_, facts_.cores) {
+      worker_(timeline_, facts_.cores),
+      ahead_(timeline_, facts_.cores) {
   worker_.call([this] { connect(); });
   const std::string stored = options_.requantise ? name_of(*options_.requantise) : "stored";
+  const std::string order = options_.order == OperandOrder::kWeightsFirst ? "|weights first" : "";
   facts_.family_fingerprint = fingerprint_text(facts_.name + "|" + facts_.driver);
   facts_.exact_fingerprint = fingerprint_text(compiler_->identity() + "|" + core_list_text(facts_.cores) + "|" +
-                                              stored + "|" + list_text(facts_.standard_sizes) + "|graphs 1");
+                                              stored + "|" + list_text(facts_.standard_sizes) + order + "|graphs 1");
   if (!facts_.cores.empty() && facts_.cores.size() < all_cores().size()) verify_placement();
 }
 
@@ -129,6 +148,7 @@ void OpenVinoDevice::connect() {
 }
 
 OpenVinoDevice::~OpenVinoDevice() {
+  stop_ahead();
   log_detail(facts_.id + ": " + std::to_string(submissions_) + " submissions, " + std::to_string(copied_bytes_.load()) +
              " bytes copied between the arena and memory of its own");
 }
@@ -141,12 +161,14 @@ Applicability OpenVinoDevice::supports(const Segment& segment) const {
     return Applicability::no("has static graphs for " + list_text(sizes) + " rows only, and " +
                              canonical_text(segment.ops.front().desc) + " has " + std::to_string(rows));
   }
-  const auto refused = refused_.find(text_of(segment));
+  OvPlace place;
+  const auto refused = refused_.find(text_of(at_first_rows(segment, place)));
   return refused == refused_.end() ? Applicability{} : Applicability::no(refused->second);
 }
 
 std::shared_ptr<const OvWeight> OpenVinoDevice::weight(const WeightSlice& slice) {
   const WeightKey key{slice.weight.data, slice.weight.type, slice.n0, slice.n1, slice.k0, slice.k1};
+  const std::lock_guard lock(weights_mutex_);
   std::weak_ptr<const OvWeight>& known = weights_[key];
   if (std::shared_ptr<const OvWeight> alive = known.lock()) return alive;
   const bool rounded = options_.requantise && info(slice.weight.type).block_elements > 1;
@@ -156,54 +178,60 @@ std::shared_ptr<const OvWeight> OpenVinoDevice::weight(const WeightSlice& slice)
   return made;
 }
 
-std::shared_ptr<OpenVinoDevice::Kept> OpenVinoDevice::compile(const Segment& segment, PreparedSegment& prepared) {
+RequantisationError OpenVinoDevice::requantisation() const {
+  const std::lock_guard lock(weights_mutex_);
+  return requantisation_;
+}
+
+OvKept OpenVinoDevice::compile(const Segment& segment, double& compile_ns) {
   const OvGraphOptions options{options_.settings.precision == ToleranceClass::kF16,
-                               [this](const WeightSlice& slice) { return weight(slice); }};
-  auto kept = std::make_shared<Kept>();
+                               [this](const WeightSlice& slice) { return weight(slice); }, options_.order};
+  OvKept kept;
   for (OvGraph& graph : ov_graphs(segment, options)) {
     OvCompiled compiled = compiler_->compile(graph);
-    prepared.graph_compile_ns += compiled.compile_ns;
-    kept->weight_bytes += graph.weight_bytes();
-    kept->graphs.push_back({std::move(compiled.model), std::move(graph.inputs), std::move(graph.outputs)});
+    compile_ns += compiled.compile_ns;
+    kept.weight_bytes += graph.weight_bytes();
+    kept.graphs.push_back({std::move(compiled.model), std::move(graph.inputs), std::move(graph.outputs)});
   }
-  weight_bytes_ += kept->weight_bytes;
   return kept;
 }
 
-// A measurement's graphs are never asked for again, a plan's may be: the oldest go first.
-void OpenVinoDevice::drop_unused() {
-  const std::uint64_t most = options_.keep_bytes > 0 ? options_.keep_bytes : facts_.memory_bytes / 4;
-  while (weight_bytes_ > most) {
-    auto oldest = kept_.end();
-    for (auto it = kept_.begin(); it != kept_.end(); ++it) {
-      const bool unused = it->second.use_count() == 1;
-      if (unused && (oldest == kept_.end() || it->second->last_use < oldest->second->last_use)) oldest = it;
+void OpenVinoDevice::compile_ahead(const Segment& segment) {
+  std::erase_if(ahead_tickets_, [](const auto& ticket) { return ticket->done(); });
+  OvPlace place;
+  Segment moved = at_first_rows(segment, place);
+  ahead_tickets_.push_back(ahead_.push([this, moved = std::move(moved), wanted = ahead_wanted_.load()] {
+    if (wanted != ahead_wanted_.load()) return;  // stop_ahead() came before its turn
+    try {
+      double compile_ns = 0;
+      shelf_.get(text_of(moved), [&] { return compile(moved, compile_ns); });
+    } catch (const std::exception& error) {
+      log_detail(facts_.id + ": '" + moved.label + "' could not be compiled ahead: " + ov_reason(error));
     }
-    if (oldest == kept_.end()) return;
-    weight_bytes_ -= oldest->second->weight_bytes;
-    kept_.erase(oldest);
-  }
+  }));
+}
+
+void OpenVinoDevice::stop_ahead() {
+  ++ahead_wanted_;
+  ahead_tickets_.clear();  // waits for the one under way
 }
 
 std::unique_ptr<PreparedSegment> OpenVinoDevice::prepare(const Segment& segment) {
   const Nanos start = timeline_.now();
   auto prepared = std::make_unique<Prepared>();
-  const std::string text = text_of(segment);
+  OvPlace place;
+  const Segment moved = at_first_rows(segment, place);
+  const std::string text = text_of(moved);
   try {
     worker_.call([&] {
-      std::shared_ptr<Kept>& kept = kept_[text];
-      if (kept == nullptr) kept = compile(segment, *prepared);
-      kept->last_use = ++uses_;
-      prepared->kept = kept;
-      prepared->stages = make_stages(*kept);
-      drop_unused();
+      prepared->kept = shelf_.get(text, [&] { return compile(moved, prepared->graph_compile_ns); });
+      prepared->stages = make_stages(*prepared->kept, place);
+      shelf_.drop_unused(most_kept_bytes());
     });
   } catch (const Error& error) {
-    kept_.erase(text);
     refused_[text] = error.what();
     throw;
   } catch (const std::exception& error) {
-    kept_.erase(text);
     refused_[text] = ov_reason(error);
     throw environment_error("OpenVINO cannot prepare '" + segment.label + "' on " + facts_.id + ": " + ov_reason(error),
                             "give this part to another device, or update the driver");
@@ -212,22 +240,28 @@ std::unique_ptr<PreparedSegment> OpenVinoDevice::prepare(const Segment& segment)
   return prepared;
 }
 
-std::vector<OpenVinoDevice::Stage> OpenVinoDevice::make_stages(const Kept& kept) {
+std::vector<OpenVinoDevice::Stage> OpenVinoDevice::make_stages(const OvKept& kept, const OvPlace& place) {
+  const auto placed = [&](Region region) {
+    region.row0 += place.row0.at(region.tensor);
+    return region;
+  };
   std::vector<Stage> stages;
-  for (const Kept::Graph& graph : kept.graphs) {
+  for (const OvKept::Graph& graph : kept.graphs) {
     Stage& stage = stages.emplace_back();
     ov::CompiledModel model = graph.model;  // create_infer_request() is not const
     stage.request = model.create_infer_request();
     for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
       const OvInput& input = graph.inputs[i];
       if (input.kind == OvInput::Kind::kRegion) {
-        stage.inputs.push_back(make_binding(stage, model.input(i), input.region));
+        stage.inputs.push_back(make_binding(stage, model.input(i), placed(input.region)));
       } else {
-        bind_rotations(stage, model.input(i), input);
+        OvInput moved = input;
+        moved.table.constants.row_offset += place.row_offset;
+        bind_rotations(stage, model.input(i), moved);
       }
     }
     for (std::size_t i = 0; i < graph.outputs.size(); ++i) {
-      stage.outputs.push_back(make_binding(stage, model.output(i), graph.outputs[i]));
+      stage.outputs.push_back(make_binding(stage, model.output(i), placed(graph.outputs[i])));
     }
   }
   return stages;
@@ -279,11 +313,14 @@ void OpenVinoDevice::bind(Stage& stage, Binding& binding, std::int64_t position)
 std::unique_ptr<Ticket> OpenVinoDevice::submit(PreparedSegment& prepared_segment, const Bindings& bindings) {
   auto& prepared = static_cast<Prepared&>(prepared_segment);
   ++submissions_;
-  if (requantisation_.slices > 0 && !requantisation_reported_) {
-    requantisation_reported_ = true;
-    log_note(facts_.id + ": " + std::to_string(requantisation_.slices) + " weights are re-quantised to " +
-             name_of(*options_.requantise) + " as asked, with a relative error of " +
-             std::to_string(100 * requantisation_.relative()) + " %");
+  if (options_.requantise && !requantisation_reported_) {
+    const RequantisationError error = requantisation();
+    if (error.slices > 0) {
+      requantisation_reported_ = true;
+      log_note(facts_.id + ": " + std::to_string(error.slices) + " weights are re-quantised to " +
+               name_of(*options_.requantise) + " as asked, with a relative error of " +
+               std::to_string(100 * error.relative()) + " %");
+    }
   }
   return worker_.push([this, &prepared, position = bindings.position] {
     try {
@@ -345,7 +382,7 @@ void OpenVinoDevice::verify_placement() {
   ov::InferRequest request;
   worker_.call([&] {
     const OvGraphOptions options{
-        false, [](const WeightSlice& slice) { return std::make_shared<const OvWeight>(ov_weight(slice)); }};
+        false, [](const WeightSlice& slice) { return std::make_shared<const OvWeight>(ov_weight(slice)); }, {}};
     OvCompiler compiler(*core_, timeline_,
                         {options_.settings.device, options_.settings.precision, options_.settings.threads, ""});
     request = compiler.compile(ov_graphs(segment, options).front()).model.create_infer_request();

@@ -2,17 +2,18 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 
 #include "base/error.h"
 #include "runtime/device/cpu/cpu_provider.h"
 #include "runtime/device/openvino/openvino_device.h"
+#include "runtime/device/size_list.h"
 
 namespace hetero {
 namespace {
 
-// As the paper's NPU has them: a graph a size, on demand. Powers of two, so that a run of rows is few graphs.
-const std::vector<std::int64_t> kSizes = {1, 32, 64, 128, 256, 512, 1024};
+// What is measured and offered; a plan names those of them that pay (tuner/solve/graph_sizes.h). Powers of two and what
+// lies between, so that a run of rows is few graphs.
+const std::vector<std::int64_t> kSizes = {1, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024};
 
 bool is_cpu(const std::string& name) { return name == "CPU"; }
 bool is_gpu(const std::string& name) { return name.starts_with("GPU"); }
@@ -32,23 +33,6 @@ std::string name_of(const DeviceSpec& spec) {
     throw usage_error("device '" + spec.text + "' computes on no core of the processor", "leave '@cores' out");
   }
   return name;
-}
-
-std::vector<std::int64_t> parse_sizes(const std::string& text) {
-  std::vector<std::int64_t> sizes;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  while (true) {
-    std::int64_t size = 0;
-    const auto [stop, status] = std::from_chars(at, end, size);
-    const bool ascends = sizes.empty() || size > sizes.back();
-    if (status != std::errc() || size < 1 || size > 65536 || !ascends || (stop != end && *stop != '.')) {
-      throw usage_error("'" + text + "' is not a list of sizes", "write for example sizes=1.32.128, ascending");
-    }
-    sizes.push_back(size);
-    if (stop == end) return sizes;
-    at = stop + 1;
-  }
 }
 
 // The least exact arithmetic that the caller bears and the device has. `wanted`: by option, or empty.
@@ -75,15 +59,17 @@ OpenVinoOptions parse_options(const DeviceSpec& spec, const std::string& name, c
     if (option == "precision") {
       precision = value;
     } else if (option == "sizes") {
-      sizes = parse_sizes(value);
+      sizes = parse_size_list(value);
     } else if (option == "weights" && (value == "stored" || requantisation_from(value))) {
       options.requantise = requantisation_from(value);
+    } else if (option == "order" && (value == "activations" || value == "weights")) {
+      options.order = value == "weights" ? OperandOrder::kWeightsFirst : OperandOrder::kActivationsFirst;
     } else if (option == "cache" && (value == "0" || value == "1")) {
       cache = value == "1";
     } else {
-      throw usage_error(
-          "device '" + spec.text + "' has no option " + option + "=" + value,
-          "openvino knows precision=f32|f16|q8, sizes=1.32.64, weights=stored|i4g128|i4row|i8g32 and cache=0|1");
+      throw usage_error("device '" + spec.text + "' has no option " + option + "=" + value,
+                        "openvino knows precision=f32|f16|q8, sizes=1.32.64, weights=stored|i4g128|i4row|i8g32, "
+                        "order=activations|weights and cache=0|1");
     }
   }
   options.settings.device = name;

@@ -21,6 +21,7 @@
 #include <openvino/op/slice.hpp>
 #include <openvino/op/sqrt.hpp>
 #include <openvino/op/swish.hpp>
+#include <openvino/op/transpose.hpp>
 #include <utility>
 
 #include "base/fingerprint.h"
@@ -183,7 +184,11 @@ class GraphBuilder {
     return out;
   }
 
-  static Value product(const Value& x, const Value& w) { return std::make_shared<ops::v0::MatMul>(x, w, false, true); }
+  Value product(const Value& x, const Value& w) {
+    if (options_.order == OperandOrder::kActivationsFirst) return std::make_shared<ops::v0::MatMul>(x, w, false, true);
+    text_ += " weights first";
+    return std::make_shared<ops::v1::Transpose>(std::make_shared<ops::v0::MatMul>(w, x, false, true), integers({1, 0}));
+  }
 
   // The pattern by which plugins know compressed weights: constant -> convert -> multiply by the scale of a group ->
   // [n, k]. There is no zero point to subtract: the codes are signed.

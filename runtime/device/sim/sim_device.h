@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -18,7 +20,7 @@ namespace hetero {
 // Whether a simulated device gives numbers or only takes time.
 enum class SimCompute : std::uint8_t { kNone, kReference };
 
-class SimDevice final : public Device {
+class SimDevice final : public Device, public CompilesAhead {
  public:
   // `profile_id` is the device's name in `costs`; facts.id may differ from it ("sim:" stands before). `timeline`
   // outlives the device.
@@ -38,6 +40,10 @@ class SimDevice final : public Device {
   // Bytes, in their stored format, of the distinct weight slices of prepared segments. Slices are told apart by
   // WeightView::data.
   std::uint64_t weight_bytes() const override { return weight_bytes_; }
+  // A second compiler beside the host's: one graph after another, each for as long as the profile says. It slows
+  // nothing down. With an injected compile failure nothing is compiled ahead.
+  void compile_ahead(const Segment& segment) override;
+  void stop_ahead() override;
   // Its n-th graph (from 1) fails to compile; packing weights beyond so many bytes fails. 0: never.
   struct Limits {
     int failing_graph = 0;
@@ -52,7 +58,14 @@ class SimDevice final : public Device {
  private:
   struct Prepared;
   using WeightKey = std::tuple<const std::byte*, std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
+  // A graph that waits for the second compiler.
+  struct Queued {
+    std::string text;
+    double weights = 0;
+    Nanos since{0};
+  };
   void compile_once(const Segment& segment, PreparedSegment& prepared);
+  void begin_queued();
   void count_weights(const Segment& segment);
   double op_ns(const Op& op, std::int64_t position) const;
   static double op_bytes(const Op& op, std::int64_t position);
@@ -64,7 +77,10 @@ class SimDevice final : public Device {
   const Timeline& timeline_;
   std::unique_ptr<SimQueue> queue_;
   Arena* arena_ = nullptr;
-  std::set<std::string> graphs_;  // compiled
+  std::set<std::string> graphs_;        // compiled, or begun by the second compiler
+  std::deque<Queued> ahead_;            // not begun as far as is known: see begin_queued()
+  std::map<std::string, Nanos> ready_;  // of the second compiler's graphs: since when, or from when on
+  Nanos ahead_free_{0};                 // when it is through with what it has begun
   std::set<WeightKey> weights_;
   std::uint64_t weight_bytes_ = 0;
   Limits limits_;

@@ -11,6 +11,7 @@
 #include "runtime/device/sim/emulated_queue.h"
 #include "runtime/device/sim/sim_device.h"
 #include "runtime/device/sim/sim_system.h"
+#include "runtime/device/size_list.h"
 
 namespace hetero {
 namespace {
@@ -74,6 +75,7 @@ DeviceKind kind_of(const DeviceProfile& profile) {
 struct SimOptions {
   SimCompute compute = SimCompute::kNone;
   std::optional<int> host_core;
+  std::vector<std::int64_t> sizes;  // empty: the profile's
 };
 
 SimOptions parse_options(const DeviceSpec& spec) {
@@ -88,9 +90,11 @@ SimOptions parse_options(const DeviceSpec& spec) {
                           "an emulated device computes on one");
       }
       options.host_core = cores.front();
+    } else if (name == "sizes") {
+      options.sizes = parse_size_list(value);
     } else {
       throw usage_error("device '" + spec.text + "' has no option " + name + "=" + value,
-                        "sim knows compute=none|reference and host=<core>");
+                        "sim knows compute=none|reference, sizes=1.32.64 and host=<core>");
     }
   }
   if (!spec.cores.empty()) {
@@ -100,9 +104,10 @@ SimOptions parse_options(const DeviceSpec& spec) {
 }
 
 // A sample is valid as long as the whole profile and what passes for its time stay the same.
-std::string exact_fingerprint(const SystemProfile& system, const DeviceProfile& profile, SimCompute compute) {
-  const std::string numbers = compute == SimCompute::kReference ? "reference" : "none";
-  return fingerprint_text(to_json(system) + "|" + profile.device + "|" + numbers);
+std::string exact_fingerprint(const SystemProfile& system, const DeviceProfile& profile, const SimOptions& options) {
+  const std::string numbers = options.compute == SimCompute::kReference ? "reference" : "none";
+  const std::string sizes = options.sizes.empty() ? "" : "|sizes " + size_list_text(options.sizes);
+  return fingerprint_text(to_json(system) + "|" + profile.device + "|" + numbers + sizes);
 }
 
 DeviceFacts facts_of(const DeviceSpec& spec, const SystemProfile& system, const DeviceProfile& profile,
@@ -114,11 +119,17 @@ DeviceFacts facts_of(const DeviceSpec& spec, const SystemProfile& system, const 
   facts.name = manner + " " + profile.name;
   facts.driver = manner + " from profile " + system.name;
   facts.family_fingerprint = fingerprint_text("sim|" + profile.device);
-  facts.exact_fingerprint = exact_fingerprint(system, profile, options.compute);
+  facts.exact_fingerprint = exact_fingerprint(system, profile, options);
   facts.computes = options.compute == SimCompute::kReference;
   if (options.host_core && !timeline.is_virtual()) facts.cores = {*options.host_core};
   facts.memory_bytes = profile.memory_bytes;
   facts.standard_sizes = profile.standard_sizes;
+  if (!options.sizes.empty()) {
+    if (profile.standard_sizes.empty()) {
+      throw usage_error("device '" + spec.text + "' takes any number of rows", "leave 'sizes' out");
+    }
+    facts.standard_sizes = options.sizes;
+  }
   facts.feature_align = profile.feature_align;
   facts.emulated = true;
   facts.waiters = {Waiter::kDriver, Waiter::kPoll, Waiter::kSleepPoll};

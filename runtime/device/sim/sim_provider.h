@@ -1,11 +1,12 @@
 // The provider of `sim`: devices that take the time their profile says, with the reference's numbers where asked.
 //
-//   sim:<system>/<device>[?compute=none|reference][&host=<core>]
+//   sim:<system>/<device>[?compute=none|reference][&sizes=<row counts>][&host=<core>]
 //
 // <system> is the name of a shipped system profile or the path of a .json file; <device> is the last part of the
 // device's name in it ("npu" of "snapdragon-8-gen-3/npu"). compute=reference: numbers by the reference kernels, rounded
-// to float16 where the profile says so (default: none, only time passes and memory stays as it is). host: the logical
-// core on which an emulated device's worker computes (no meaning on a virtual timeline).
+// to float16 where the profile says so (default: none, only time passes and memory stays as it is). sizes: the row
+// counts of a static device's graphs, as in 1.32.256 (default: the profile's). host: the logical core on which an
+// emulated device's worker computes (no meaning on a virtual timeline).
 #pragma once
 
 #include <memory>

@@ -137,6 +137,22 @@ TEST(Engine, APlanForAnAbsentDeviceIsRefused) {
   EXPECT_THROW(Engine(model.graph(), rig.timeline, rig.devices, single_device_plan("gpu", "file"), {}), Error);
 }
 
+TEST(Engine, APlanChoosesAmongTheGraphsThatADeviceOffers) {
+  const TinyGraph model(DType::kF32, 7);
+  Rig rig(3);
+  Plan plan = single_device_plan("npu", "file");
+  const auto submissions = [&] {
+    rig.npu.submissions = 0;
+    answer(model.graph(), rig, plan, 32, 32);
+    return rig.npu.submissions;
+  };
+  EXPECT_EQ(submissions(), 1 + 3);
+  plan.graph_sizes = {{"npu", {1, 8}}};
+  EXPECT_EQ(submissions(), 4 * (5 * 3 + 1) + 3) << "four graphs of 8 rows for each block";
+  plan.graph_sizes = {{"npu", {1, 24}}};
+  EXPECT_THROW(submissions(), Error);
+}
+
 TEST(Engine, TokensOutsideTheVocabularyAreRefused) {
   const TinyGraph model(DType::kF32, 7);
   Rig rig(3);

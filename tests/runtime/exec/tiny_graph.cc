@@ -19,21 +19,29 @@ std::vector<Share> random_shares(const std::vector<std::string>& devices, Rng& r
   return shares;
 }
 
+ModelShape three_layers(DType type) {
+  ModelShape shape;
+  shape.name = "tiny";
+  shape.architecture = "llama";
+  shape.layers = 3;
+  shape.width = 64;
+  shape.heads = 8;
+  shape.kv_heads = 4;
+  shape.head_dim = 16;
+  shape.ffn_width = 160;
+  shape.vocab = 97;
+  shape.max_context = 256;
+  shape.layer_types = {{type, type, type, type, type, type, type}};
+  shape.head_type = type;
+  return shape;
+}
+
 }  // namespace
 
-TinyGraph::TinyGraph(DType type, std::uint64_t seed) {
-  shape_.name = "tiny";
-  shape_.architecture = "llama";
-  shape_.layers = 3;
-  shape_.width = 64;
-  shape_.heads = 8;
-  shape_.kv_heads = 4;
-  shape_.head_dim = 16;
-  shape_.ffn_width = 160;
-  shape_.vocab = 97;
-  shape_.max_context = 256;
-  shape_.layer_types = {{type, type, type, type, type, type, type}};
-  shape_.head_type = type;
+TinyGraph::TinyGraph(DType type, std::uint64_t seed) : TinyGraph(three_layers(type), seed) {}
+
+TinyGraph::TinyGraph(const ModelShape& shape, std::uint64_t seed) : shape_(shape) {
+  const DType type = shape_.head_type;
   Rng rng(seed);
   const auto vector = [&] { return matrix(1, shape_.width, DType::kF32, rng); };
   DecoderWeights weights;

@@ -12,7 +12,10 @@ namespace hetero {
 // Owns the weights that its graph refers to.
 class TinyGraph {
  public:
+  // Three layers with all weights of one format.
   TinyGraph(DType type, std::uint64_t seed);
+  // Of any shape whose layers are alike.
+  TinyGraph(const ModelShape& shape, std::uint64_t seed);
   const Graph& graph() const { return graph_; }
   const ModelShape& shape() const { return shape_; }
 

@@ -70,6 +70,7 @@ TEST(OpenVinoProvider, RefusesWhatMakesNoSense) {
   EXPECT_EQ(code_of("openvino:CPU?sizes=32.1"), ExitCode::kUsage);
   EXPECT_EQ(code_of("openvino:CPU?sizes=0"), ExitCode::kUsage);
   EXPECT_EQ(code_of("openvino:CPU?sizes="), ExitCode::kUsage);
+  EXPECT_EQ(code_of("openvino:CPU?order=any"), ExitCode::kUsage);
   EXPECT_EQ(code_of("openvino:CPU?weights=q2_k"), ExitCode::kUsage);
   EXPECT_EQ(code_of("openvino:NPU", ToleranceClass::kF32), ExitCode::kUsage) << "an NPU computes in float16";
   EXPECT_EQ(code_of("openvino:CPU@4000"), ExitCode::kEnvironment);
@@ -169,6 +170,100 @@ TEST(OpenVinoDevice, KeptGraphsAreUsedAndDamagedOnesReplaced) {
     EXPECT_EQ(read_file(file.string()).size(), whole_file.size()) << "and not replaced";
   }
   std::filesystem::remove_all(folder);
+}
+
+TEST(OpenVinoDevice, AGraphServesEveryPlaceInTheStep) {
+  RealTimeline timeline;
+  Bench bench;
+  const TensorId x = bench.tensor("x", 40, 256);
+  const TensorId y = bench.tensor("y", 40, 256);
+  bench.fill();
+  const WeightView weight = bench.weight(DType::kQ4_0, 256, 256);
+  const auto at_rows = [&](std::int64_t from, std::int64_t to) {
+    Segment segment;
+    segment.label = "matmul";
+    segment.ops = {matmul(weight, {x, from, 8, 0, 256}, {y, to, 8, 0, 256})};
+    return segment;
+  };
+  const auto device = open_openvino(timeline, "precision=f32&sizes=8");
+  device->attach(bench.arena);
+  const auto first = device->prepare(at_rows(0, 0));
+  EXPECT_GT(first->graph_compile_ns, 0);
+  for (const auto& [from, to] : {std::pair(0, 0), std::pair(8, 8), std::pair(32, 0), std::pair(3, 17)}) {
+    SCOPED_TRACE("rows from " + std::to_string(from) + " to " + std::to_string(to));
+    const auto prepared = device->prepare(at_rows(from, to));
+    EXPECT_EQ(prepared->graph_compile_ns, 0);
+    const std::vector<float> before = snapshot(bench.arena);
+    run(*device, timeline, *prepared, 0);
+    const std::vector<float> got = snapshot(bench.arena);
+    restore(bench.arena, before);
+    run_reference(bench.arena, at_rows(from, to), 0);
+    EXPECT_LT(relative_error(got, snapshot(bench.arena)), 5e-6);
+    restore(bench.arena, before);
+  }
+}
+
+TEST(OpenVinoDevice, EitherOrderOfTheOperandsGivesTheSame) {
+  RealTimeline timeline;
+  for (const DType type : {DType::kF32, DType::kQ4_0, DType::kQ4_1, DType::kQ6_K}) {
+    SCOPED_TRACE(info(type).name);
+    OneMatmul work(8, type);
+    std::vector<std::string> fingerprints;
+    for (const std::string order : {"activations", "weights"}) {
+      const auto device = open_openvino(timeline, "precision=f32&sizes=8&order=" + order);
+      device->attach(work.bench.arena);
+      const auto prepared = device->prepare(work.segment);
+      const std::vector<float> before = snapshot(work.bench.arena);
+      run(*device, timeline, *prepared, 0);
+      const std::vector<float> got = snapshot(work.bench.arena);
+      restore(work.bench.arena, before);
+      run_reference(work.bench.arena, work.segment, 0);
+      EXPECT_LT(relative_error(got, snapshot(work.bench.arena)), 5e-6) << order;
+      restore(work.bench.arena, before);
+      fingerprints.push_back(device->facts().exact_fingerprint);
+    }
+    EXPECT_NE(fingerprints[0], fingerprints[1]) << "samples of one are none of the other";
+  }
+}
+
+TEST(OpenVinoDevice, WhatWasCompiledAheadIsNotCompiledAgain) {
+  RealTimeline timeline;
+  OneMatmul first(8), second(8), third(8);
+  const auto device = open_openvino(timeline, "precision=f32&sizes=8");
+  device->attach(first.bench.arena);
+  for (const OneMatmul* work : {&first, &second}) device->compile_ahead(work->segment);
+  while (device->weight_bytes() == 0) {
+  }  // the first is made in the background, though nobody asks for it
+  EXPECT_EQ(device->prepare(first.segment)->graph_compile_ns, 0);
+  // The second may be under way: then prepare() waits for it, or not have begun: then it makes it. Either way it is
+  // there.
+  const auto prepared = device->prepare(second.segment);
+  const std::uint64_t two = device->weight_bytes();
+  EXPECT_EQ(device->prepare(second.segment)->graph_compile_ns, 0);
+  EXPECT_EQ(device->weight_bytes(), two) << "nothing was made twice";
+  device->stop_ahead();
+  EXPECT_EQ(device->weight_bytes(), two);
+
+  // What is stopped before its turn is not made, and what it referred to may go.
+  {
+    OneMatmul gone(8, DType::kQ4_0, 1024);
+    for (int i = 0; i < 3; ++i) device->compile_ahead(gone.segment);
+    device->stop_ahead();
+  }
+  device->compile_ahead(third.segment);
+  const auto after = device->prepare(third.segment);
+  EXPECT_EQ(OpenVinoDevice::compiled(*after).size(), 1U);
+}
+
+TEST(OpenVinoDevice, AGraphThatFailsAheadIsRefusedWhenItIsPrepared) {
+  RealTimeline timeline;
+  OneMatmul broken(32);
+  broken.segment.ops.front().in[0].cols = 100;
+  const auto device = open_openvino(timeline, "sizes=32");
+  device->attach(broken.bench.arena);
+  device->compile_ahead(broken.segment);
+  EXPECT_THROW(device->prepare(broken.segment), Error);
+  EXPECT_FALSE(device->supports(broken.segment).yes);
 }
 
 TEST(OpenVinoDevice, DropsGraphsThatNobodyUsesWhenThereAreTooMany) {

@@ -72,9 +72,20 @@ TEST(SimProvider, RefusesWhatMakesNoSense) {
   EXPECT_EQ(code_of(a + "?host=0-1"), ExitCode::kUsage);
   EXPECT_EQ(code_of(a + "?host=x"), ExitCode::kUsage);
   EXPECT_EQ(code_of(a + "@0"), ExitCode::kUsage);
+  EXPECT_EQ(code_of(a + "?sizes=1.32"), ExitCode::kUsage) << "a dynamic device";
+  EXPECT_EQ(code_of("sim:test-npu/npu?sizes=32.1"), ExitCode::kUsage);
   EXPECT_EQ(code_of("sim:no-such-phone/npu"), ExitCode::kEnvironment);
   EXPECT_EQ(code_of("sim:" + file.path() + "/z"), ExitCode::kEnvironment);
   EXPECT_EQ(code_of("sim:" + testing::TempDir() + "no-such-file.json/npu"), ExitCode::kEnvironment);
+}
+
+TEST(SimProvider, GraphsAreOfTheSizesThatAreAskedFor) {
+  VirtualTimeline timeline;
+  const auto usual = open_text("sim:test-npu/npu", timeline);
+  const auto other = open_text("sim:test-npu/npu?sizes=1.37", timeline);
+  EXPECT_EQ(other->facts().standard_sizes, (std::vector<std::int64_t>{1, 37}));
+  EXPECT_EQ(other->facts().id, usual->facts().id);
+  EXPECT_NE(other->facts().exact_fingerprint, usual->facts().exact_fingerprint);
 }
 
 TEST(SimProvider, AFileThatIsNoProfileIsUnusableInput) {

@@ -74,6 +74,41 @@ TEST(StaticGraph, CompilesAGraphOnce) {
   EXPECT_EQ(timeline.now().count(), 10200);
 }
 
+// Three graphs of 5100 ns each, made ahead in the order in which they are asked for, while time passes elsewhere.
+TEST(StaticGraph, WhatIsReadyIsNotWaitedFor) {
+  const SystemFile file(static_npu());
+  VirtualTimeline timeline;
+  const auto npu = file.open("npu", timeline);
+  auto& ahead = dynamic_cast<CompilesAhead&>(*npu);
+  const std::vector<Segment> graphs = {matmul_segment(32, 10, 10), matmul_segment(1, 10, 10),
+                                       matmul_segment(32, 5, 20)};
+  for (const Segment& graph : graphs) ahead.compile_ahead(graph);
+  EXPECT_EQ(timeline.now().count(), 0) << "asking costs nothing";
+  timeline.advance(Nanos(7000));
+  EXPECT_EQ(npu->prepare(graphs[0])->graph_compile_ns, 0) << "ready since 5100";
+  EXPECT_EQ(npu->prepare(graphs[1])->graph_compile_ns, 3200) << "under way until 10200";
+  EXPECT_EQ(timeline.now().count(), 10200);
+  EXPECT_EQ(npu->prepare(graphs[2])->graph_compile_ns, 5100) << "begun at 10200";
+  for (const Segment& graph : graphs) EXPECT_EQ(npu->prepare(graph)->graph_compile_ns, 0);
+}
+
+TEST(StaticGraph, WhatHasNotBegunIsMadeAtOnce) {
+  const SystemFile file(static_npu());
+  VirtualTimeline timeline;
+  const auto npu = file.open("npu", timeline);
+  auto& ahead = dynamic_cast<CompilesAhead&>(*npu);
+  ahead.compile_ahead(matmul_segment(32, 10, 10));
+  ahead.compile_ahead(matmul_segment(1, 10, 10));
+  timeline.advance(Nanos(100));
+  EXPECT_EQ(npu->prepare(matmul_segment(1, 10, 10))->graph_compile_ns, 5100) << "it does not queue behind the other";
+  ahead.compile_ahead(matmul_segment(32, 6, 10));  // begins at once: the second compiler is idle
+  ahead.compile_ahead(matmul_segment(32, 7, 10));
+  ahead.stop_ahead();
+  timeline.advance(Nanos(100000));
+  EXPECT_EQ(npu->prepare(matmul_segment(32, 10, 10))->graph_compile_ns, 0) << "it was under way";
+  EXPECT_EQ(npu->prepare(matmul_segment(32, 7, 10))->graph_compile_ns, 5070) << "it had been stopped before its turn";
+}
+
 TEST(StaticGraph, CountsDistinctWeightSlicesOnce) {
   const SystemFile file(static_npu());
   VirtualTimeline timeline;
