@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string_view>
 
 #include "base/error.h"
@@ -156,7 +157,18 @@ const DeviceProfile& CostModel::profile(const std::string& device) const {
   throw input_error("there is no profile of device '" + device + "'", "measure it with hetero-tune run");
 }
 
-Estimate CostModel::op(const std::string& device, const OpDesc& op, std::int64_t of_n) const {
+Estimate CostModel::op(const std::string& device, const OpDesc& op, std::int64_t of_n, std::int64_t of_k) const {
+  if (of_k > 0 && of_k != op.k) {
+    constexpr std::int64_t kNoSuchShape = std::numeric_limits<std::int64_t>::max();
+    OpDesc whole = op;
+    whole.k = of_k;
+    const double line = this->op(device, whole, kNoSuchShape).median_ns;
+    const double factor = line > 0 ? this->op(device, whole, of_n).median_ns / line : 1.0;
+    Estimate slice = this->op(device, op, kNoSuchShape);
+    slice.median_ns *= factor;
+    slice.spread_ns *= factor;
+    return slice;
+  }
   const DeviceProfile& p = profile(device);
   const OpTrees* const trees = trees_for(p, op);
   if (trees == nullptr) return estimate(curve_time(p, op, of_n));

@@ -32,9 +32,11 @@ class CostModel {
   const DeviceProfile& profile(const std::string& device) const;  // throws input_error for an unknown device
   const std::vector<DeviceProfile>& profiles() const { return profiles_; }
 
-  // One op of a segment, alone on the machine. `of_n`: for a share of a matmul, the n of the whole weight (its shape
-  // factor applies to shares too); 0: op.n. Throws input_error when the profile has no curve for it.
-  Estimate op(const std::string& device, const OpDesc& op, std::int64_t of_n = 0) const;
+  // One op of a segment, alone on the machine. `of_n`, `of_k`: for a share of a matmul, the n and the k of the whole
+  // weight, whose shape factor applies to shares too (what makes a shape slow, its order or its long reduction, is not
+  // known to go away in a slice, and a slice that looks faster than it is would win wrongly); 0: op's own. Throws
+  // input_error when the profile has no curve for it.
+  Estimate op(const std::string& device, const OpDesc& op, std::int64_t of_n = 0, std::int64_t of_k = 0) const;
   // Host time of a submission, and from completion to the host's going on with this waiter ("" = the best known).
   Estimate launch(const std::string& device) const;
   Estimate join(const std::string& device, const std::string& waiter = "") const;

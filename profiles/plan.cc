@@ -90,6 +90,15 @@ void check_bucket(const PlanBucket& bucket, const Plan& plan) {
   if (!std::isfinite(bucket.predicted_ns) || bucket.predicted_ns < 0) {
     refuse(place(bucket), "predicted_ns is not a duration");
   }
+  for (const auto& [device, sizes] : bucket.graph_sizes) {
+    if (std::find(plan.devices.begin(), plan.devices.end(), device) == plan.devices.end()) {
+      refuse(place(bucket), "graph_sizes names device '" + device + "', which the plan does not");
+    }
+    const bool ascending = std::adjacent_find(sizes.begin(), sizes.end(), std::greater_equal<>()) == sizes.end();
+    if (sizes.empty() || sizes.front() < 1 || !ascending) {
+      refuse(place(bucket), "graph_sizes of '" + device + "' are not ascending row counts");
+    }
+  }
   std::set<std::pair<BlockKind, int>> seen;
   std::set<int> layers = {-1};
   for (const BlockPlan& block : bucket.blocks) {

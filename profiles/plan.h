@@ -51,6 +51,9 @@ struct PlanBucket {
   Phase phase = Phase::kPrefill;
   std::int64_t tokens = 0;  // serves steps of up to this many rows (the smallest bucket that fits is used); decode: 1
   std::vector<BlockPlan> blocks;
+  // Static devices: the standard sizes that rows are added up from, ascending, some of the device's own. A device that
+  // is not named uses all of its sizes: two small graphs may cost more than a padded large one.
+  std::map<std::string, std::vector<std::int64_t>> graph_sizes;
   double predicted_ns = 0;  // one step of `tokens` rows
   // What the no-harm gate measured in the real executor; absent: it has not run.
   struct Verdict {

@@ -32,6 +32,7 @@ Json bucket_json(const PlanBucket& bucket) {
     blocks.push_back(std::move(entry));
   }
   Json result = {{"phase", name_of(bucket.phase)}, {"tokens", bucket.tokens}, {"predicted_ns", bucket.predicted_ns}};
+  if (!bucket.graph_sizes.empty()) result["graph_sizes"] = bucket.graph_sizes;
   if (bucket.verdict) result["verdict"] = verdict_json(*bucket.verdict);
   result["blocks"] = std::move(blocks);
   return result;
@@ -64,6 +65,11 @@ PlanBucket read_bucket(const JsonNode& node) {
   bucket.tokens = node.at("tokens").integer(1, std::int64_t{1} << 40);
   bucket.predicted_ns = node.number_or("predicted_ns", 0);
   if (node.has("verdict")) bucket.verdict = read_verdict(node.at("verdict"));
+  for (const auto& [device, sizes] : node.members_or_none("graph_sizes")) {
+    for (const JsonNode& size : sizes.items()) {
+      bucket.graph_sizes[device].push_back(size.integer(1, std::int64_t{1} << 40));
+    }
+  }
   for (const JsonNode& entry : node.at("blocks").items()) {
     BlockPlan block;
     block.block = block_kind_from_name(entry.at("block").text());

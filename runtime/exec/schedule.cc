@@ -155,6 +155,29 @@ class SegmentBuilder {
   std::vector<std::vector<int>> known_at_start_;  // by segment
 };
 
+// The devices with those graphs only that the bucket wants.
+std::vector<DeviceFacts> facts_under(const PlanBucket& bucket, const std::vector<const DeviceFacts*>& devices) {
+  std::vector<DeviceFacts> facts;
+  for (const DeviceFacts* device : devices) {
+    DeviceFacts& own = facts.emplace_back(*device);
+    const auto wanted = bucket.graph_sizes.find(device->id);
+    if (wanted == bucket.graph_sizes.end()) continue;
+    const auto& has = device->standard_sizes;
+    if (!std::includes(has.begin(), has.end(), wanted->second.begin(), wanted->second.end())) {
+      throw input_error("the plan wants graphs of sizes that device '" + device->id + "' does not have",
+                        "tune again with 'hetero-tune run'");
+    }
+    own.standard_sizes = wanted->second;
+  }
+  return facts;
+}
+
+std::vector<const DeviceFacts*> pointers_to(const std::vector<DeviceFacts>& facts) {
+  std::vector<const DeviceFacts*> pointers;
+  for (const DeviceFacts& own : facts) pointers.push_back(&own);
+  return pointers;
+}
+
 // Walks the blocks of a graph under a plan.
 class ScheduleBuilder {
  public:
@@ -165,7 +188,8 @@ class ScheduleBuilder {
         bucket_(bucket),
         rows_(rows),
         logits_(logits),
-        devices_(devices),
+        facts_(facts_under(bucket, devices)),
+        devices_(pointers_to(facts_)),
         builder_(arena.arena().tensors().size(), devices) {}
 
   Schedule build() {
@@ -257,7 +281,8 @@ class ScheduleBuilder {
   const PlanBucket& bucket_;
   const std::int64_t rows_;
   const LogitsRows logits_;
-  const std::vector<const DeviceFacts*>& devices_;
+  const std::vector<DeviceFacts> facts_;
+  const std::vector<const DeviceFacts*> devices_;
   SegmentBuilder builder_;
   ResidualState residual_;
 };

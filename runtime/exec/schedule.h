@@ -41,7 +41,8 @@ struct Schedule {
   int joins() const;  // dependencies between devices
 };
 
-// Throws input_error when the plan lacks a block or names an unknown device.
+// Throws input_error when the plan lacks a block, names an unknown device, or wants graphs of sizes that a device has
+// not.
 Schedule build_schedule(const Graph& graph, const StepArena& arena, const PlanBucket& bucket, std::int64_t rows,
                         LogitsRows logits, const std::vector<const DeviceFacts*>& devices);
 

@@ -69,7 +69,7 @@ Prediction prediction(const CostModel& costs, const std::string& device, const S
   try {
     for (const Op& op : segment.ops) {
       const auto ns_at = [&](std::int64_t position) {
-        return costs.op(device, at_position(op, position), op.weight.weight.n).median_ns;
+        return costs.op(device, at_position(op, position), op.weight.weight.n, op.weight.weight.k).median_ns;
       };
       sum.ns += ns_at(0);
       if (follows_position(op)) sum.ns_per_position += (ns_at(kFar) - ns_at(0)) / static_cast<double>(kFar);

@@ -106,6 +106,9 @@ TEST(CostModel, ShapeFactorsAreExactAndKeptByShares) {
   EXPECT_DOUBLE_EQ(model.op("a", matmul(1, 16, 32)).median_ns, plain(1, 16).median_ns) << "a weight of 16";
   EXPECT_DOUBLE_EQ(model.op("a", matmul(1, 32, 64)).median_ns,
                    CostModel({simple("a")}).op("a", matmul(1, 32, 64)).median_ns);
+  const double slice = CostModel({simple("a")}).op("a", matmul(1, 64, 16)).median_ns;
+  EXPECT_DOUBLE_EQ(model.op("a", matmul(1, 64, 16), 64, 32).median_ns, 2 * slice) << "a slice along k of 64 x 32";
+  EXPECT_DOUBLE_EQ(model.op("a", matmul(1, 64, 16), 64, 16).median_ns, slice) << "the whole of 64 x 16";
 }
 
 TEST(CostModel, StagesRoundEveryDimension) {

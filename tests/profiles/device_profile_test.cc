@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/file.h"
 #include "profiles/measurement.h"
 #include "tests/profiles/bad_documents.h"
 
@@ -96,6 +97,28 @@ TEST(DeviceProfile, ShippedProfilesAreComplete) {
       for (const Slowdown& slowdown : device.slowdowns) {
         EXPECT_GE(slowdown.decode.value, 1);
         EXPECT_GE(slowdown.prefill.value, 1);
+      }
+    }
+  }
+}
+
+// Exported by `hetero-tune export` from a tuned run; used by path, since it knows the formats of one model only.
+TEST(DeviceProfile, TheMeasuredMachineIsADocumentAsTheOthers) {
+  const std::string path = std::string(HETERO_SHIPPED_DEVICES) + "/epyc-2-cores.json";
+  const SystemProfile system = system_profile_from_json(read_file(path));
+  EXPECT_EQ(system.name, "epyc-2-cores");
+  EXPECT_NE(system.title.find("measured 20"), std::string::npos) << "the title has no date";
+  ASSERT_EQ(system.devices.size(), 2U);
+  for (const DeviceProfile& device : system.devices) {
+    EXPECT_FALSE(device.driver.empty()) << device.device;
+    EXPECT_EQ(device.launch_ns.provenance, Provenance::kMeasured) << device.device;
+    EXPECT_EQ(device.ops.size(), 5U) << device.device;
+    ASSERT_EQ(device.slowdowns.size(), 1U) << device.device;
+    EXPECT_EQ(device.slowdowns[0].decode.provenance, Provenance::kMeasured) << device.device;
+    for (const MatmulCurve& curve : device.matmul) {
+      for (const MatmulPoint& point : curve.points) {
+        const Provenance p = point.ns_per_weight.provenance;
+        EXPECT_TRUE(p == Provenance::kMeasured || p == Provenance::kInterpolated) << device.device;
       }
     }
   }

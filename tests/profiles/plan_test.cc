@@ -37,6 +37,7 @@ Plan rich_plan() {
   set(BlockKind::kHead, Strategy::kPad, {{"sim:test-npu/npu", 1}}, {});
   prefill.blocks.push_back(
       {.block = BlockKind::kHead, .layer = 3, .strategy = Strategy::kSingle, .features = {{"cpu:0", 1}}, .rows = {}});
+  prefill.graph_sizes = {{"sim:test-npu/npu", {1, 32}}};
   prefill.verdict = {.adopted = true,
                      .best_single = "cpu:0",
                      .plan_over_single = 0.625,
@@ -134,6 +135,9 @@ TEST(Plan, CheckFindsWhatIsWrong) {
              }),
              "same shares");
   expect_bad(with([&](Plan& p) { entry(p, BlockKind::kFfnOut).strategy = Strategy::kRows; }), "same shares");
+  expect_bad(with([](Plan& p) { p.buckets[1].graph_sizes = {{"gpu", {32}}}; }), "graph_sizes names device");
+  expect_bad(with([](Plan& p) { p.buckets[1].graph_sizes = {{"cpu:0", {}}}; }), "not ascending");
+  expect_bad(with([](Plan& p) { p.buckets[1].graph_sizes = {{"cpu:0", {64, 32}}}; }), "not ascending");
   // A layer of its own breaks the pair of that layer only.
   expect_bad(
       with([](Plan& p) {

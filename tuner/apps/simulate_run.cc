@@ -10,6 +10,7 @@
 #include "runtime/device/sim/sim_system.h"
 #include "runtime/llm/engine.h"
 #include "runtime/model/decoder_graph.h"
+#include "tuner/rehearse/rehearsed_plan.h"
 
 namespace hetero {
 namespace {
@@ -23,7 +24,7 @@ Plan solved(const Scenario& scenario, const ModelShape& shape, const CostModel& 
   options.decode_context = prompt + generate / 2;
   options.strategies = scenario.strategies;
   options.grid = scenario.grid;
-  Plan plan = solve(shape, costs, devices, options).plan;
+  Plan plan = rehearsed_plan(shape, costs, devices, options);
   plan.origin = "simulated";
   return plan;
 }

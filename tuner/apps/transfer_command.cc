@@ -10,10 +10,25 @@
 namespace hetero {
 namespace {
 
+// "AMD EPYC, measured 2026-11-22": the processor of the run and its day. No day where the run measured nothing, as one
+// that imported the profile.
+std::string title_of(const Store& store, RunId id) {
+  for (const Store::RunRow& run : store.runs()) {
+    if (run.id != id) continue;
+    const std::string day = run.info.started_utc.substr(0, run.info.started_utc.find('T'));
+    return run.info.cpu + (run.samples > 0 ? ", measured " + day : "");
+  }
+  return "";
+}
+
 // The latest profile of each device of the flags, or of every device. One fitted under another driver counts as older.
 SystemProfile latest_profiles(const Store& store, const TuneFlags& flags) {
   std::map<std::string, DeviceProfile> latest;
-  for (Store::ProfileRow& row : store.profiles()) latest[row.profile.device] = std::move(row.profile);
+  std::map<std::string, RunId> run_of;
+  for (Store::ProfileRow& row : store.profiles()) {
+    run_of[row.profile.device] = row.run;
+    latest[row.profile.device] = std::move(row.profile);
+  }
   std::vector<std::string> ids;
   if (flags.devices.empty()) {
     for (const auto& [id, profile] : latest) ids.push_back(id);
@@ -22,13 +37,13 @@ SystemProfile latest_profiles(const Store& store, const TuneFlags& flags) {
   }
   SystemProfile system;
   system.name = "measured";
-  system.title = run_info(flags, "").cpu;
   for (const std::string& id : ids) {
     const auto found = latest.find(id);
     if (found == latest.end()) {
       throw input_error("there is no profile of '" + id + "'",
                         "hetero-tune run --model FILE.gguf --devices " + id + " makes one");
     }
+    system.title = title_of(store, run_of[id]);
     system.devices.push_back(std::move(found->second));
   }
   if (ids.empty()) throw input_error("there is no profile yet", "hetero-tune run --model FILE.gguf makes one");

@@ -1,7 +1,6 @@
 #include "tuner/solve/span_times.h"
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 
 namespace hetero {
@@ -87,16 +86,6 @@ std::vector<double> SpanTimes::feature_points(int grid) const {
   return points;
 }
 
-// A slice along k, with the shape factor of the whole weight: what makes a shape slow (its order, its long reduction)
-// is not known to go away in a slice, and a slice that looks faster than it is would win wrongly.
-double SpanTimes::slice_time(const std::string& id, OpDesc desc, std::int64_t k) const {
-  constexpr std::int64_t kNoSuchShape = std::numeric_limits<std::int64_t>::max();
-  const double line = problem_.costs->op(id, desc, kNoSuchShape).median_ns;
-  const double factor = line > 0 ? problem_.costs->op(id, desc).median_ns / line : 1.0;
-  desc.k = k;
-  return problem_.costs->op(id, desc, kNoSuchShape).median_ns * factor;
-}
-
 double SpanTimes::op_time(int device, std::size_t index, std::int64_t m, std::int64_t context,
                           std::int64_t cols) const {
   const SpanOp& op = ops_[index];
@@ -117,7 +106,8 @@ double SpanTimes::op_time(int device, std::size_t index, std::int64_t m, std::in
       desc.n = desc.heads * desc.head_dim;
       break;
     case Divided::kReduction:
-      return slice_time(problem_.id(device), desc, cols);
+      desc.k = cols;
+      return problem_.costs->op(problem_.id(device), desc, 0, op.desc.k).median_ns;
   }
   if (desc.kind == OpKind::kAttention) desc.context = context;
   return problem_.costs->op(problem_.id(device), desc, desc.kind == OpKind::kMatmul ? of_n : 0).median_ns;

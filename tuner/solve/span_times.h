@@ -79,7 +79,6 @@ class SpanTimes {
   BlockTime block_part(int device, BlockKind block, const std::vector<Part>& parts, double f0, double f1) const;
   // One op on `cols` columns of its divided dimension.
   double op_time(int device, std::size_t op, std::int64_t m, std::int64_t context, std::int64_t cols) const;
-  double slice_time(const std::string& id, OpDesc desc, std::int64_t k) const;
   std::int64_t context_of(const Part& part) const { return context_ - rows_ + part.row0 + part.padded_rows; }
 
   const SolveProblem& problem_;

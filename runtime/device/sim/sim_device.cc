@@ -182,7 +182,7 @@ void SimDevice::count_weights(const Segment& segment) {
 }
 
 double SimDevice::op_ns(const Op& op, std::int64_t position) const {
-  return costs_->op(profile_id_, at_position(op, position), op.weight.weight.n).median_ns;
+  return costs_->op(profile_id_, at_position(op, position), op.weight.weight.n, op.weight.weight.k).median_ns;
 }
 
 double SimDevice::op_bytes(const Op& op, std::int64_t position) {

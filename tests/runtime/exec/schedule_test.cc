@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/error.h"
 #include "tests/runtime/exec/tiny_graph.h"
 
 namespace hetero {
@@ -62,6 +63,30 @@ TEST_F(ScheduleTest, ADevicesOwnPartDoesNotDelayTheInputOfTheOthers) {
     }
   }
   EXPECT_EQ(divided_after_attention, model_.graph().layers);
+}
+
+TEST_F(ScheduleTest, ABucketMayLeaveGraphSizesOut) {
+  a_.standard_sizes = {1, 8, 16};
+  const auto rows_of = [&](const std::vector<std::int64_t>& sizes) {
+    PlanBucket bucket;
+    for (int k = 0; k < kBlockKinds; ++k) {
+      BlockPlan block;
+      block.block = static_cast<BlockKind>(k);
+      block.features = {{"a", 1}};
+      bucket.blocks.push_back(block);
+    }
+    if (!sizes.empty()) bucket.graph_sizes["a"] = sizes;
+    const Schedule s = build_schedule(model_.graph(), arena_, bucket, 24, LogitsRows::kNone, {&a_, &b_});
+    std::set<std::int64_t> rows;
+    for (const ScheduledSegment& segment : s.segments) {
+      for (const Op& op : segment.segment.ops) rows.insert(op.desc.m);
+    }
+    return rows;
+  };
+  EXPECT_EQ(rows_of({}), (std::set<std::int64_t>{8, 16}));
+  EXPECT_EQ(rows_of({1, 8}), std::set<std::int64_t>{8});
+  EXPECT_EQ(rows_of({16}), std::set<std::int64_t>{16}) << "the second padded";
+  EXPECT_THROW(rows_of({32}), Error) << "the device has no such graph";
 }
 
 TEST_F(ScheduleTest, SingleIsOneSegmentWithoutJoins) {
