@@ -67,8 +67,7 @@ Rehearsal::Rehearsal(const ModelShape& shape, const std::vector<DeviceProfile>& 
 Rehearsal::~Rehearsal() = default;
 
 double Rehearsal::step_ns(const PlanBucket& bucket, std::int64_t position) {
-  Executor executor(stage_->timeline, stage_->pointers,
-                    std::vector<Waiter>(stage_->pointers.size(), Waiter::kPoll));
+  Executor executor(stage_->timeline, stage_->pointers, std::vector<Waiter>(stage_->pointers.size(), Waiter::kPoll));
   const auto prepared = executor.prepare(
       build_schedule(stage_->graph, stage_->arena, bucket, bucket.tokens, LogitsRows::kLast, stage_->facts));
   const Nanos begin = stage_->timeline.now();

@@ -1,6 +1,6 @@
 // A plan tried out before anything runs: the executor's own schedule of a step, on devices that take the times of their
-// profiles, on a virtual timeline. Knows what the solver's sum over spans leaves out: a device does not wait for its own
-// results, works while another's are still on their way, and slows others only while both are busy. No clock, no
+// profiles, on a virtual timeline. Knows what the solver's sum over spans leaves out: a device does not wait for its
+// own results, works while another's are still on their way, and slows others only while both are busy. No clock, no
 // device; the same input gives the same figure.
 #pragma once
 

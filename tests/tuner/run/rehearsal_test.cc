@@ -1,5 +1,5 @@
-// What a rehearsed plan predicts is what the engine takes on simulated devices, for every strategy; and what may be used
-// beyond a set of strategies or graphs never makes a plan slower.
+// What a rehearsed plan predicts is what the engine takes on simulated devices, for every strategy; and what may be
+// used beyond a set of strategies or graphs never makes a plan slower.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -166,7 +166,8 @@ TEST(Rehearsal, AnotherGraphSizeIsNeverSlower) {
     Problem problem = random_problem(rng, true);
     DeviceProfile& npu = problem.system.devices.back();
     // Small graphs cost nearly what large ones do: a remainder of 20 rows is better padded than added up.
-    npu.matmul[0].points = {{1, figure(100), figure(0.2)}, {16, figure(100), figure(1)}, {64, figure(100), figure(1.2)}};
+    npu.matmul[0].points = {
+        {1, figure(100), figure(0.2)}, {16, figure(100), figure(1)}, {64, figure(100), figure(1.2)}};
     npu.standard_sizes = {1, 64};
     const Times one = times_of(problem, plan_for(problem, {}));
     npu.standard_sizes = {1, 16, 64};
