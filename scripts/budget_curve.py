@@ -25,8 +25,7 @@ def tuned(args, budget, database):
     begin = time.monotonic()
     timing.run([tune, "run", "-q", "-m", args.model, "--devices", args.devices, "--budget", budget, "--db", database])
     seconds = time.monotonic() - begin
-    plan = json.loads(timing.run([tune, "export", "-m", args.model, "--what", "plan", "--devices", args.devices, "--db",
-                                  database]))
+    plan = timing.exported_plan(args, database)
     samples = json.loads(timing.run([tune, "show", "--json", "--db", database]))["samples"]
     adopted = sum(1 for b in plan["buckets"] if (b.get("verdict") or {}).get("adopted"))
     return {"plan": plan, "seconds": seconds, "samples": samples, "adopted": f"{adopted} of {len(plan['buckets'])}"}

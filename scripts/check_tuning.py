@@ -58,9 +58,7 @@ def tuned(args, name, folder):
     if code != 0:
         timing.fail(f"hetero-tune run ended with {code}")
     show = [args.bin / "hetero-tune", "show", "--quality", "--json", "--db", database]
-    export = [args.bin / "hetero-tune", "export", "-q", "-m", args.model, "--what", "plan", "--devices", args.devices,
-              "--db", database]
-    plan = json.loads(timing.run(export))
+    plan = timing.exported_plan(args, database)
     file = folder / f"{name}.json"
     file.write_text(json.dumps(plan), encoding="utf-8")
     return {"plan": plan, "file": file, "quality": json.loads(timing.run(show))}

@@ -1,4 +1,4 @@
-"""What sweep_regret.py and budget_curve.py share: plans that take turns under hetero-infer --bench, and tables.
+"""What the scripts that time plans share: the tuned plan, plans that take turns under hetero-infer --bench, tables.
 
 The plans take turns within one process: the machine's speed shifts within seconds, and only neighbours in time compare.
 """
@@ -40,6 +40,12 @@ def flags(parser):
     parser.add_argument("--bench", default="pp256,tg64", help="tests, as of hetero-infer --bench")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=pathlib.Path, help="file for the Markdown (default: stdout)")
+
+
+def exported_plan(args, database=None):
+    """The tuned plan of args.devices, from a database of hetero-tune (None: the default one)."""
+    export = [args.bin / "hetero-tune", "export", "-q", "-m", args.model, "--what", "plan", "--devices", args.devices]
+    return json.loads(run(export + (["--db", database] if database else [])))
 
 
 def take_turns(args, test, plans, rounds):

@@ -149,8 +149,7 @@ def main():
     args = parser.parse_args()
     if args.rounds < 1 or args.steps < 1 or args.finals < 1 or len(args.devices.split(",")) < 2:
         parser.error("rounds, steps and finals are at least 1, and two devices are needed")
-    export = [args.bin / "hetero-tune", "export", "-q", "-m", args.model, "--what", "plan", "--devices", args.devices]
-    plan = json.loads(timing.run(export + (["--db", args.db] if args.db else [])))
+    plan = timing.exported_plan(args, args.db)
     rows = []
     with tempfile.TemporaryDirectory(prefix="hetero-sweep-") as name:
         folder = Path(name)

@@ -160,7 +160,11 @@ class Run {
 }  // namespace
 
 Executor::Executor(Timeline& timeline, std::vector<Device*> devices, std::vector<Waiter> waiters)
-    : timeline_(timeline), devices_(std::move(devices)), waiters_(std::move(waiters)) {}
+    : timeline_(timeline), devices_(std::move(devices)), waiters_(std::move(waiters)) {
+  for (Device* device : devices_) {
+    if (auto* const compiler = dynamic_cast<CompilesAhead*>(device)) compilers_[device] = compiler;
+  }
+}
 
 std::unique_ptr<PreparedSchedule> Executor::prepare(Schedule schedule) {
   auto prepared = std::make_unique<PreparedSchedule>();
@@ -183,16 +187,14 @@ std::unique_ptr<PreparedSchedule> Executor::prepare(Schedule schedule) {
 
 void Executor::compile_ahead(const Schedule& schedule) {
   for (const ScheduledSegment& s : schedule.segments) {
-    Device& device = *devices_[static_cast<std::size_t>(s.device)];
-    auto* const compiler = dynamic_cast<CompilesAhead*>(&device);
-    if (compiler != nullptr && device.supports(s.segment).yes) compiler->compile_ahead(s.segment);
+    Device* const device = devices_[static_cast<std::size_t>(s.device)];
+    const auto found = compilers_.find(device);
+    if (found != compilers_.end() && device->supports(s.segment).yes) found->second->compile_ahead(s.segment);
   }
 }
 
 void Executor::stop_ahead() {
-  for (Device* device : devices_) {
-    if (auto* const compiler = dynamic_cast<CompilesAhead*>(device)) compiler->stop_ahead();
-  }
+  for (const auto& [device, compiler] : compilers_) compiler->stop_ahead();
 }
 
 void Executor::run(PreparedSchedule& prepared, const Bindings& bindings, Trace* trace, std::int64_t step) {

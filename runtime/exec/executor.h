@@ -28,6 +28,8 @@ class Executor {
   // Throws environment_error when a device refuses a segment, with its reason.
   std::unique_ptr<PreparedSchedule> prepare(Schedule schedule);
 
+  // Whether a device can compile graphs in the background.
+  bool compiles_ahead() const { return !compilers_.empty(); }
   // Has the devices that can do so compile the schedule's graphs in the background, in the order of its segments.
   void compile_ahead(const Schedule& schedule);
   // Ends that: nothing of the schedules is referred to afterwards.
@@ -44,7 +46,8 @@ class Executor {
  private:
   Timeline& timeline_;
   std::vector<Device*> devices_;
-  std::vector<Waiter> waiters_;  // per device
+  std::vector<Waiter> waiters_;                  // per device
+  std::map<Device*, CompilesAhead*> compilers_;  // those that can
 };
 
 }  // namespace hetero

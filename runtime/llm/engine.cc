@@ -142,6 +142,7 @@ void Engine::warm_up(std::int64_t tokens, LogitsRows logits) {
 }
 
 void Engine::compile_ahead(std::int64_t tokens, LogitsRows logits) {
+  if (!executor_.compiles_ahead()) return;  // a schedule is not worth making for nobody
   for (const auto& [rows, wanted] : steps_of(tokens, logits)) {
     if (!schedules_.contains({rows, wanted})) executor_.compile_ahead(schedule(rows, wanted));
   }

@@ -58,15 +58,7 @@ Setting setting_of(const TuneFlags& flags, const ModelShape& shape) {
   RealTimeline timeline;
   const auto devices = open_wanted(flags, timeline, {});
   const std::unique_ptr<Store> store = open_store(flags, StoreAccess::kReadOnly);
-  for (const auto& device : devices) {
-    const DeviceFacts& facts = device->facts();
-    std::optional<DeviceProfile> profile = store->profile(facts.id, facts.exact_fingerprint);
-    if (!profile) {
-      throw input_error("there is no profile of '" + facts.id + "' as it is now",
-                        "run 'hetero-tune run' with these devices first");
-    }
-    setting.profiles.push_back(std::move(*profile));
-  }
+  setting.profiles = stored_profiles(*store, devices);
   const auto find = [&](auto&& wanted) {
     const auto it = std::find_if(setting.profiles.begin(), setting.profiles.end(), wanted);
     if (it == setting.profiles.end()) {
@@ -112,12 +104,6 @@ Plan solved(const Setting& setting, std::int64_t length) {
   };
   if (uses(setting.id(setting.fixed))) plan.graph_sizes[setting.id(setting.fixed)] = setting.sizes;
   return plan;
-}
-
-std::vector<Device*> pointers(const std::vector<std::unique_ptr<Device>>& devices) {
-  std::vector<Device*> list;
-  for (const auto& device : devices) list.push_back(device.get());
-  return list;
 }
 
 double prefill_ns(Engine& engine, Timeline& timeline, std::int64_t length) {

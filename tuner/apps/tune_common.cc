@@ -137,6 +137,26 @@ std::optional<Plan> stored_plan(const Store& store, const TuneFlags& flags, cons
   return latest;
 }
 
+std::vector<Device*> pointers(const std::vector<std::unique_ptr<Device>>& devices) {
+  std::vector<Device*> list;
+  for (const auto& device : devices) list.push_back(device.get());
+  return list;
+}
+
+std::vector<DeviceProfile> stored_profiles(const Store& store, const std::vector<std::unique_ptr<Device>>& devices) {
+  std::vector<DeviceProfile> profiles;
+  for (const auto& device : devices) {
+    const DeviceFacts& facts = device->facts();
+    std::optional<DeviceProfile> profile = store.profile(facts.id, facts.exact_fingerprint);
+    if (!profile) {
+      throw input_error("there is no profile of '" + facts.id + "' as it is now",
+                        "run 'hetero-tune run' or 'hetero-tune fit'");
+    }
+    profiles.push_back(std::move(*profile));
+  }
+  return profiles;
+}
+
 SolveDevice solve_device(const DeviceProfile& profile) {
   return {profile.device, profile.standard_sizes, profile.feature_align, profile.memory_bytes};
 }

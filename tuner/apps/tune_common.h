@@ -78,6 +78,11 @@ RunInfo run_info(const TuneFlags& flags, const std::string& model_fingerprint);
 // The plan for the flags' devices; without --devices the latest one for this model.
 std::optional<Plan> stored_plan(const Store& store, const TuneFlags& flags, const std::string& model_fingerprint);
 
+// Borrowed, in the same order.
+std::vector<Device*> pointers(const std::vector<std::unique_ptr<Device>>& devices);
+// The stored profiles of the devices as they are now, in the same order. Throws input_error when one has none.
+std::vector<DeviceProfile> stored_profiles(const Store& store, const std::vector<std::unique_ptr<Device>>& devices);
+
 SolveDevice solve_device(const DeviceProfile& profile);
 
 // "rows cpu:0 62 % + opencl:0@1 38 %"

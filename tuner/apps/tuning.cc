@@ -51,12 +51,6 @@ std::vector<int> cores_of(const std::vector<std::unique_ptr<Device>>& devices) {
   return cores;
 }
 
-std::vector<Device*> pointers(const std::vector<std::unique_ptr<Device>>& devices) {
-  std::vector<Device*> list;
-  for (const auto& device : devices) list.push_back(device.get());
-  return list;
-}
-
 // Of every status: what a device refused counts too.
 std::vector<Sample> samples_of(const Store& store, const DeviceFacts& facts) {
   std::vector<Sample> samples = store.samples({facts.exact_fingerprint, std::nullopt, std::nullopt, false});
@@ -190,18 +184,7 @@ void Tuning::fit() {
   }
 }
 
-void Tuning::load_profiles() {
-  const std::vector<std::unique_ptr<Device>> devices = opened();
-  for (const auto& device : devices) {
-    const DeviceFacts& facts = device->facts();
-    std::optional<DeviceProfile> profile = store_->profile(facts.id, facts.exact_fingerprint);
-    if (!profile) {
-      throw input_error("there is no profile of '" + facts.id + "' as it is now",
-                        "run 'hetero-tune run' or 'hetero-tune fit'");
-    }
-    profiles_.push_back(std::move(*profile));
-  }
-}
+void Tuning::load_profiles() { profiles_ = stored_profiles(*store_, opened()); }
 
 void Tuning::solve() {
   const Stage stage(*this, "solve", 0);

@@ -1,5 +1,6 @@
 // The no-harm gate: a plan is adopted only after it has run in the real executor, interleaved with the best single
-// device, and won by more than the noise. Before that, its shares are moved to where the executor saw devices wait.
+// device, and won by more than the noise. Before that, it races other divisions of the same work, and the shares of the
+// fastest move to where the executor saw devices wait.
 #pragma once
 
 #include <functional>
@@ -27,10 +28,10 @@ struct GateHooks {
 };
 
 // `alternatives`: other divisions of the same buckets, which race the candidate's; the fastest is judged. May be empty.
-// Returns the plan with a verdict in every bucket that was judged, and shares that may have moved (predictions remain
-// those of the candidate's); where the candidate did not win, the bucket's blocks
-// are replaced by the best single device's, or by the neighbouring prompt length's where those win. The engine's plan
-// is changed meanwhile and is the returned plan at the end.
+// Returns the plan with a verdict in every bucket that was judged, and shares that may have moved (predictions are of
+// the shares before); where none of them won, the bucket's blocks are replaced by the best single device's, or by the
+// neighbouring prompt length's where those win. The engine's plan is changed meanwhile and is the returned plan at the
+// end.
 Plan gate(Engine& engine, const Plan& candidate, const std::vector<Plan>& alternatives, const GateOptions& options,
           const GateHooks& hooks);
 

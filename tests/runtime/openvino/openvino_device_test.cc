@@ -42,6 +42,18 @@ struct OneMatmul {
   }
 };
 
+// How far the device's result is from the reference's; the arena is left as it was.
+double error_of(Device& device, Timeline& timeline, PreparedSegment& prepared, OneMatmul& work) {
+  const std::vector<float> before = snapshot(work.bench.arena);
+  run(device, timeline, prepared, 0);
+  const std::vector<float> got = snapshot(work.bench.arena);
+  restore(work.bench.arena, before);
+  run_reference(work.bench.arena, work.segment, 0);
+  const double error = relative_error(got, snapshot(work.bench.arena));
+  restore(work.bench.arena, before);
+  return error;
+}
+
 TEST(OpenVinoProvider, FindsTheProcessor) {
   bool found = false;
   for (const DeviceDescription& d : openvino_provider().discover()) {
@@ -146,13 +158,7 @@ TEST(OpenVinoDevice, KeptGraphsAreUsedAndDamagedOnesReplaced) {
     const auto device = open_openvino(timeline, options, folder.string());
     device->attach(work.bench.arena);
     const auto prepared = device->prepare(work.segment);
-    const std::vector<float> before = snapshot(work.bench.arena);
-    run(*device, timeline, *prepared, 0);
-    const std::vector<float> got = snapshot(work.bench.arena);
-    restore(work.bench.arena, before);
-    run_reference(work.bench.arena, work.segment, 0);
-    EXPECT_LT(relative_error(got, snapshot(work.bench.arena)), 5e-6);
-    restore(work.bench.arena, before);
+    EXPECT_LT(error_of(*device, timeline, *prepared, work), 5e-6);
     return prepared->graph_compile_ns;
   };
   const std::string options = "precision=f32&sizes=8&cache=1";
@@ -213,13 +219,7 @@ TEST(OpenVinoDevice, EitherOrderOfTheOperandsGivesTheSame) {
       const auto device = open_openvino(timeline, "precision=f32&sizes=8&order=" + order);
       device->attach(work.bench.arena);
       const auto prepared = device->prepare(work.segment);
-      const std::vector<float> before = snapshot(work.bench.arena);
-      run(*device, timeline, *prepared, 0);
-      const std::vector<float> got = snapshot(work.bench.arena);
-      restore(work.bench.arena, before);
-      run_reference(work.bench.arena, work.segment, 0);
-      EXPECT_LT(relative_error(got, snapshot(work.bench.arena)), 5e-6) << order;
-      restore(work.bench.arena, before);
+      EXPECT_LT(error_of(*device, timeline, *prepared, work), 5e-6) << order;
       fingerprints.push_back(device->facts().exact_fingerprint);
     }
     EXPECT_NE(fingerprints[0], fingerprints[1]) << "samples of one are none of the other";
