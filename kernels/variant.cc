@@ -21,6 +21,8 @@ std::string_view name_of(KernelFamily family) {
       return "cpu";
     case KernelFamily::kOpenCl:
       return "opencl";
+    case KernelFamily::kGraph:
+      return "graph";
     case KernelFamily::kReference:
       return "reference";
   }
@@ -31,6 +33,10 @@ ParamValues default_params(const KernelVariant& variant) {
   ParamValues values;
   for (const ParamSpec& param : variant.params) values[param.name] = param.default_value;
   return values;
+}
+
+std::string variant_name(const KernelVariant* variant) {
+  return variant == nullptr ? "" : variant->id + "#" + std::to_string(variant->revision);
 }
 
 }  // namespace hetero

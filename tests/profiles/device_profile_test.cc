@@ -23,6 +23,9 @@ SystemProfile small_profile() {
   npu.matmul = {{DType::kQ4_0,
                  {{1, figure, figure}, {32, Figure{7, 0, Provenance::kPublished, ""}, figure}},
                  {{1, 4096, 14336, figure}}}};
+  npu.order_factors = {
+      {32, 14336, 4096, OperandOrder::kActivationsFirst, Figure{6, 0, Provenance::kPublished, "up to"}},
+      {1, 64, 64, OperandOrder::kWeightsFirst, Figure{1.5, 0.1, Provenance::kAssumed, ""}}};
   npu.ops = {{OpKind::kAttention, figure, figure}};
   npu.launch_ns = figure;
   npu.join_ns = {{"driver", figure}, {"poll", {}}};
@@ -56,6 +59,8 @@ TEST(DeviceProfile, RefusesWhatCannotBe) {
   expect_refused(read, replaced(valid, "\"measured\"", "\"believed\""), "an unknown provenance");
   expect_refused(read, replaced(valid, "\"stage\": 32", "\"stage\": 0"), "a stage of 0");
   expect_refused(read, replaced(valid, "\"lab/gpu\",\n   \"kind\"", "\"lab/npu\",\n   \"kind\""), "a device twice");
+  expect_refused(read, replaced(valid, "\"value\": 6.0", "\"value\": 0.5"), "a slower order that is faster");
+  expect_refused(read, replaced(valid, "\"activations\"", "\"biases\""), "an unknown operand");
   expect_refused(read, replaced(valid, "\"q4_0\"", "\"q9\""), "an unknown format");
   expect_refused(read, replaced(valid, "\"attention\"", "\"convolution\""), "an unknown op");
   expect_refused(read, replaced(valid, "\"value\": 7", "\"value\": -7"), "a negative time");
