@@ -57,7 +57,9 @@ int run_all(const TuneFlags& flags) {
   const std::unique_ptr<Model> model = Model::load(flags.model);
   watch_for_interrupt();
   Tuning tuning(flags, shape_checked(model->shape()));
-  if (!tuning.search_kernels() || !tuning.measure(kMeasurePart)) return say_interrupted(flags);
+  if (!tuning.search_kernels() || !tuning.choose_by_shape() || !tuning.measure(kMeasurePart)) {
+    return say_interrupted(flags);
+  }
   tuning.fit();
   tuning.solve();
   tuning.gate(*model);
@@ -74,7 +76,7 @@ int run_measure(const TuneFlags& flags) {
   const ModelShape shape = load_shape(flags.model);
   watch_for_interrupt();
   Tuning tuning(flags, shape_checked(shape));
-  if (!tuning.measure(1)) return say_interrupted(flags);
+  if (!tuning.choose_by_shape() || !tuning.measure(1)) return say_interrupted(flags);
   tuning.end(tuning.outcome_name());
   say_if_busy(tuning);
   log_note(tuning.outcome_name() != "budget" ? "everything has been measured; next: hetero-tune fit"

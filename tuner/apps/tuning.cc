@@ -13,6 +13,7 @@
 #include "tuner/apps/interrupt.h"
 #include "tuner/fit/fit.h"
 #include "tuner/gate/gate.h"
+#include "tuner/measure/variants.h"
 #include "tuner/solve/graph_sizes.h"
 
 namespace hetero {
@@ -21,6 +22,7 @@ namespace {
 // Of the budget, for kernels that were never searched. A search that has time for a few configurations only is luck.
 constexpr double kSearchPart = 0.25;
 constexpr double kLeastSearchSeconds = 15;
+constexpr double kVariantPart = 0.15;           // for kernels whose parameters are chosen by shape
 constexpr double kSecondsPerConfiguration = 2;  // where there are too few of them to fill that
 // A gate that cannot finish a single bucket is none: it gets this much even where the budget has been spent.
 constexpr double kLeastGateSeconds = 5;
@@ -51,10 +53,21 @@ std::vector<int> cores_of(const std::vector<std::unique_ptr<Device>>& devices) {
   return cores;
 }
 
+// Whether an op was timed as the device computes it now: its parameters may have been chosen since, by its shape. What
+// older versions stored names none, and had the defaults.
+bool as_now(const Device& device, const Sample& sample) {
+  if (sample.kind != SampleKind::kOp) return true;
+  const KernelUse use = device.kernel_for(parse_op_desc(sample.subject));
+  if (use.row == nullptr || use.row->scope != ParamScope::kShape) return true;
+  return (sample.params.empty() ? default_params(*use.row) : sample.params) ==
+         (use.params.empty() ? default_params(*use.row) : use.params);
+}
+
 // Of every status: what a device refused counts too.
-std::vector<Sample> samples_of(const Store& store, const DeviceFacts& facts) {
+std::vector<Sample> samples_of(const Store& store, const Device& device) {
+  const DeviceFacts& facts = device.facts();
   std::vector<Sample> samples = store.samples({facts.exact_fingerprint, std::nullopt, std::nullopt, false});
-  std::erase_if(samples, [&](const Sample& s) { return s.device != facts.id; });
+  std::erase_if(samples, [&](const Sample& s) { return s.device != facts.id || !as_now(device, s); });
   return samples;
 }
 
@@ -74,7 +87,7 @@ double budget_seconds(const TuneFlags& flags) {
 // A device that is not there makes no database and no run.
 std::unique_ptr<Store> open_store_for_devices(const TuneFlags& flags) {
   RealTimeline timeline;
-  open_wanted(flags, timeline, {});
+  open_wanted(flags, timeline, nullptr);
   return open_store(flags, StoreAccess::kReadWrite);
 }
 
@@ -150,6 +163,28 @@ bool Tuning::search_kernels() {
   return false;
 }
 
+bool Tuning::choose_by_shape() {
+  const std::vector<std::unique_ptr<Device>> devices = opened();
+  VariantOptions options;
+  options.budget_seconds = kVariantPart * budget_seconds_;
+  const std::vector<VariantContest> contests =
+      variant_contests(shape_, pointers(devices), stored_choices(*store_), options);
+  if (contests.empty()) return true;
+  const Stage stage(*this, "variants", options.budget_seconds, cores_of(devices));
+  Progress progress("kernels by shape");
+  MeasureHooks hooks;
+  hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
+  hooks.progress = [&](const MeasureProgress& p) { progress.update(p.fraction, p.now, p.seconds_left); };
+  hooks.stop = interrupted;
+  const MeasureOutcome outcome = time_variants(contests, timeline_, options, hooks);
+  if (outcome == MeasureOutcome::kBudgetSpent) {
+    log_note("not every kernel that is chosen by shape was timed; the same command goes on from there");
+  }
+  if (outcome != MeasureOutcome::kInterrupted) return true;
+  end("interrupted");
+  return false;
+}
+
 bool Tuning::measure(double part) {
   const std::vector<std::unique_ptr<Device>> devices = opened();
   MeasureOptions options;
@@ -179,7 +214,7 @@ void Tuning::fit() {
   const Stage stage(*this, "fit", 0);
   const std::vector<std::unique_ptr<Device>> devices = opened();
   for (const auto& device : devices) {
-    profiles_.push_back(hetero::fit(device->facts(), samples_of(*store_, device->facts())));
+    profiles_.push_back(hetero::fit(device->facts(), samples_of(*store_, *device)));
     store_->put_profile(run_, profiles_.back());
   }
 }
@@ -248,9 +283,7 @@ void Tuning::end(const std::string& outcome) {
   ended_ = true;
 }
 
-std::vector<std::unique_ptr<Device>> Tuning::opened() {
-  return open_wanted(flags_, timeline_, tuned_kernels(store_->kernel_choices()));
-}
+std::vector<std::unique_ptr<Device>> Tuning::opened() { return open_wanted(flags_, timeline_, store_.get()); }
 
 // Devices of one family share what is found.
 std::vector<Tuning::Search> Tuning::open_searches() {
@@ -270,7 +303,7 @@ std::vector<Tuning::Search> Tuning::open_searches() {
 int Tuning::resume(std::vector<Subject>& subjects, const std::vector<std::unique_ptr<Device>>& devices) const {
   std::map<std::tuple<SampleKind, std::string, std::string, std::string>, int> have;
   for (const auto& device : devices) {
-    for (const Sample& s : samples_of(*store_, device->facts())) {
+    for (const Sample& s : samples_of(*store_, *device)) {
       if (s.status == SampleStatus::kOk) ++have[{s.kind, s.device, s.subject, s.active_with}];
     }
   }
