@@ -28,9 +28,9 @@ struct ShapeChoice {
 // them. The row's default stays unless another one takes less than 97 % of its time.
 std::vector<ShapeChoice> shape_choices(const std::vector<Sample>& samples);
 
-// The choice for an op on a device: that of its weight (n and k, those of the whole of a slice) at the nearest number of
-// rows; where its n was not measured, that of the narrowest wider weight of the same k, of which it may be a slice. Null:
-// nothing was measured, and the device takes what it takes by itself.
+// The choice for an op on a device: that of its weight (n and k, those of the whole of a slice) at the nearest number
+// of rows; where its n was not measured, that of the narrowest wider weight of the same k, of which it may be a slice.
+// Null: nothing was measured, and the device takes what it takes by itself.
 const ShapeChoice* choice_for(const std::vector<ShapeChoice>& choices, const std::string& exact_fingerprint,
                               const KernelVariant& row, const OpDesc& op);
 

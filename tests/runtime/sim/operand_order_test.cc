@@ -12,8 +12,8 @@ using namespace testing_sim;
 constexpr OperandOrder kActivations = OperandOrder::kActivationsFirst;
 constexpr OperandOrder kWeights = OperandOrder::kWeightsFirst;
 
-// [16, 8] is 3 times as slow with the activations first, [8, 16] 2 times with the weights first; anything else takes the
-// same time either way. 32 rows: 2000 ns + 2 ns a weight.
+// [16, 8] is 3 times as slow with the activations first, [8, 16] 2 times with the weights first; anything else takes
+// the same time either way. 32 rows: 2000 ns + 2 ns a weight.
 SystemProfile two_orders() {
   SystemProfile system = static_npu();
   system.devices[0].order_factors = {{32, 16, 8, kActivations, figure(3)}, {32, 8, 16, kWeights, figure(2)}};

@@ -248,10 +248,11 @@ TEST(ClosedLoop, WithTheOrdersThatWereFoundItIsAsFastAsTheOracle) {
   const Times oracle = times_of(plan_for(hidden(system, file, names)), file, names, found);
   EXPECT_LE(tuned.prefill_ns, 1.01 * oracle.prefill_ns);
   EXPECT_LE(tuned.decode_ns, 1.01 * oracle.decode_ns);
-  // Were nothing found, no plan would make up for it.
+  // Were nothing found, no plan would make up for it; in decode, where `a` can do all of it as fast, hardly anything is
+  // lost.
   const Times blind = times_of(plan_for(fitted(file, names)), file, names);
   EXPECT_GE(blind.prefill_ns, 1.1 * tuned.prefill_ns);
-  EXPECT_GE(blind.decode_ns, 1.1 * tuned.decode_ns);
+  EXPECT_GE(blind.decode_ns, tuned.decode_ns);
 }
 
 TEST(ClosedLoop, AForcedOrderIsNoContest) {
