@@ -15,6 +15,7 @@ struct TimedParams {
   ParamValues params;
   double ns = 0;  // median over the samples
   int samples = 0;
+  double least_ns = 0, most_ns = 0;
 };
 
 struct ShapeChoice {
@@ -34,7 +35,8 @@ std::vector<ShapeChoice> shape_choices(const std::vector<Sample>& samples);
 const ShapeChoice* choice_for(const std::vector<ShapeChoice>& choices, const std::string& exact_fingerprint,
                               const KernelVariant& row, const OpDesc& op);
 
-// Whether two of them have been timed often enough, or differ so much, that more samples would change nothing.
+// Whether all have `rounds` samples, or are so far apart that more would change nothing: three each, and none of
+// another set's within 1.5 times the worst of the best set.
 bool settled(const ShapeChoice& choice, int rounds);
 
 }  // namespace hetero

@@ -106,11 +106,15 @@ MeasureOutcome time_variants(const std::vector<VariantContest>& contests, Timeli
     std::vector<Sample> samples;
     std::vector<Sample> failures;
     const std::vector<Bench*> benched = contestants(benches, contest, failures);
+    constexpr int kWarmUps = 2;
     const auto decided = [&] {
       const std::vector<ShapeChoice> choices = shape_choices(samples);
       return !choices.empty() && settled(choices.front(), options.rounds);
     };
     try {
+      for (int run = 0; benched.size() > 1 && run < kWarmUps; ++run) {
+        for (Bench* bench : benched) benches.run(*bench, quiet_waiter(contest.device->facts()));
+      }
       for (int round = 0; benched.size() > 1 && round < options.rounds && !decided(); ++round) {
         for (std::size_t turn = 0; turn < benched.size(); ++turn) {
           Bench& bench = *benched[(turn + static_cast<std::size_t>(round)) % benched.size()];

@@ -22,7 +22,7 @@ struct VariantContest {
 
 struct VariantOptions {
   double budget_seconds = 10;
-  int rounds = 5;  // samples of each set of parameters at most
+  int rounds = 7;  // samples of each set of parameters at most
 };
 
 // The model's matmuls on these devices whose parameters are open, those with the most time first: see
