@@ -276,5 +276,50 @@ TEST(TestNpu, SlowerOfArithmeticAndStreaming) {
   EXPECT_DOUBLE_EQ(model.graph_compile("test-npu/npu", weights).median_ns, 5e6);
 }
 
+ModelShape model_of_width(std::int64_t width) {
+  ModelShape shape;
+  shape.name = "model of " + std::to_string(width);
+  shape.architecture = "llama";
+  shape.layers = 2;
+  shape.width = width;
+  shape.ffn_width = 2 * width;
+  shape.heads = 4;
+  shape.kv_heads = 4;
+  shape.head_dim = width / 4;
+  shape.vocab = 100;
+  shape.layer_types = {{}};
+  return shape;
+}
+
+TEST(CostModel, OpsOfAModelTakeWhatItsStepsTook) {
+  const ModelShape small = model_of_width(64);
+  const ModelShape large = model_of_width(256);
+  DeviceProfile profile = simple("a");
+  const auto steps = [](const ModelShape& model, double decode, double prefill) {
+    return StepFactors{fingerprint(model),
+                       layer_weights(model),
+                       {{1, measured(decode)}, {4, measured(1)}, {16, measured(prefill, 0.1)}}};
+  };
+  profile.steps = {steps(small, 0.5, 2), steps(large, 3, 3)};
+  const CostModel alone({profile});
+  const auto over_alone = [&](const ModelShape& model, std::int64_t m) {
+    return CostModel({profile}, &model).op("a", matmul(m, 10, 20)).median_ns /
+           alone.op("a", matmul(m, 10, 20)).median_ns;
+  };
+  EXPECT_DOUBLE_EQ(over_alone(small, 1), 0.5);
+  EXPECT_DOUBLE_EQ(over_alone(small, 2), 1) << "the nearest of a prompt";
+  EXPECT_DOUBLE_EQ(over_alone(small, 8), 1.5) << "half-way in log m";
+  EXPECT_DOUBLE_EQ(over_alone(small, 16), 2);
+  EXPECT_DOUBLE_EQ(over_alone(small, 64), 2) << "the nearest beyond the last";
+  EXPECT_DOUBLE_EQ(over_alone(large, 1), 3);
+  profile.steps[1].points.resize(1);
+  EXPECT_DOUBLE_EQ(over_alone(large, 16), 1) << "decode says nothing of a prompt";
+  EXPECT_DOUBLE_EQ(over_alone(model_of_width(80), 1), 0.5) << "1.6 times the weights of the small one";
+  EXPECT_DOUBLE_EQ(over_alone(model_of_width(128), 1), 1) << "like none of them";
+  EXPECT_GT(CostModel({profile}, &small).op("a", matmul(16, 10, 20)).spread_ns,
+            2 * alone.op("a", matmul(16, 10, 20)).spread_ns)
+      << "the factor has a spread too";
+}
+
 }  // namespace
 }  // namespace hetero

@@ -29,6 +29,7 @@ SystemProfile small_profile() {
   npu.bandwidth_gbps = figure;
   npu.bandwidth_together_gbps = {{"lab/gpu", figure}};
   npu.slowdowns = {{{"lab/cpu", "lab/gpu"}, figure, figure}};
+  npu.steps = {{"0123456789abcdef", 3.5e6, {{1, figure}, {256, figure}}}};
   npu.standard_sizes = {1, 32};
   npu.stage = 32;
   npu.graph_compile_fixed_ns = figure;
@@ -56,6 +57,9 @@ TEST(DeviceProfile, RefusesWhatCannotBe) {
   expect_refused(read, replaced(valid, "\"measured\"", "\"believed\""), "an unknown provenance");
   expect_refused(read, replaced(valid, "\"stage\": 32", "\"stage\": 0"), "a stage of 0");
   expect_refused(read, replaced(valid, "\"lab/gpu\",\n   \"kind\"", "\"lab/npu\",\n   \"kind\""), "a device twice");
+  expect_refused(read, replaced(valid, "\"m\": 256", "\"m\": 1"), "steps that do not ascend");
+  expect_refused(read, replaced(valid, "\"layer_weights\": 3", "\"layer_weights\": -3"),
+                 "a model of less than nothing");
   expect_refused(read, replaced(valid, "\"q4_0\"", "\"q9\""), "an unknown format");
   expect_refused(read, replaced(valid, "\"attention\"", "\"convolution\""), "an unknown op");
   expect_refused(read, replaced(valid, "\"value\": 7", "\"value\": -7"), "a negative time");
@@ -128,10 +132,12 @@ TEST(Measurement, Names) {
   for (int i = 0; i <= static_cast<int>(SampleStatus::kNotSupported); ++i) {
     EXPECT_EQ(sample_status_from_name(name_of(static_cast<SampleStatus>(i))), static_cast<SampleStatus>(i));
   }
-  for (int i = 0; i <= static_cast<int>(SampleKind::kAnchor); ++i) {
+  for (int i = 0; i <= static_cast<int>(SampleKind::kStep); ++i) {
     EXPECT_EQ(sample_kind_from_name(name_of(static_cast<SampleKind>(i))), static_cast<SampleKind>(i));
   }
   EXPECT_THROW(sample_kind_from_name("?"), Error);
+  EXPECT_EQ(model_of_step(step_subject("0123456789abcdef")), "0123456789abcdef");
+  EXPECT_EQ(model_of_step("stream"), "");
 }
 
 }  // namespace

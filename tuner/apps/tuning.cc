@@ -9,10 +9,10 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/progress.h"
-#include "runtime/llm/engine.h"
 #include "tuner/apps/interrupt.h"
 #include "tuner/fit/fit.h"
 #include "tuner/gate/gate.h"
+#include "tuner/gate/single_steps.h"
 #include "tuner/solve/graph_sizes.h"
 
 namespace hetero {
@@ -31,8 +31,14 @@ constexpr double kLeastLoadSeconds = 1;  // ticks are coarse
 
 // Ways to divide a layer throughout. What one of them costs beyond its ops (joins, activations that another core wrote)
 // is what the cost model knows least about: the gate lets the best of each race.
-const std::vector<std::vector<Strategy>> kFamilies = {
-    {Strategy::kSequence, Strategy::kHybrid, Strategy::kPad}, {Strategy::kRows}, {Strategy::kPaired}};
+// The simpler ones first.
+const std::vector<std::vector<Strategy>> kFamilies = {{Strategy::kSingle},
+                                                      {Strategy::kSequence, Strategy::kHybrid, Strategy::kPad},
+                                                      {Strategy::kRows},
+                                                      {Strategy::kPaired}};
+// Predictions that are no further apart than this are a draw: the noise of the samples would decide otherwise, and
+// another run choose otherwise.
+constexpr double kDraw = 0.03;
 
 // The head has one row: families that divide rows of the prompt have nothing to say about it.
 void take_head(PlanBucket& bucket, const Plan& plan) {
@@ -175,11 +181,47 @@ bool Tuning::measure(double part) {
   return false;
 }
 
+bool Tuning::time_steps(const Model& model, double until) {
+  const std::vector<Device*> devices = running();
+  SingleStepOptions options;
+  options.budget_seconds = std::max(0.0, until * budget_seconds_ - to_ns(timeline_.now()) / 1e9);
+  const std::string id = fingerprint(shape_);
+  for (Device* device : devices) {
+    for (const Sample& s : samples_of(*store_, device->facts())) {
+      if (s.kind == SampleKind::kStep && s.subject == step_subject(id)) {
+        ++options.have[{s.device, s.params.contains("rows") ? s.params.at("rows") : 0}];
+      }
+    }
+  }
+  const Stage stage(*this, "steps", options.budget_seconds, cores_of(running_));
+  Engine engine(model.graph(), timeline_, devices, single_device_plan(devices.front()->facts().id, "single"),
+                engine_options());
+  Progress progress("whole steps");
+  const Nanos begin = timeline_.now();
+  GateHooks hooks;
+  hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
+  hooks.progress = [&](double fraction, const std::string& now) {
+    progress.update(fraction, now, options.budget_seconds - to_ns(timeline_.now() - begin) / 1e9);
+  };
+  hooks.stop = interrupted;
+  time_single_steps(engine, id, options, hooks);
+  if (!interrupted()) return true;
+  end("interrupted");
+  return false;
+}
+
 void Tuning::fit() {
   const Stage stage(*this, "fit", 0);
   const std::vector<std::unique_ptr<Device>> devices = opened();
   for (const auto& device : devices) {
-    profiles_.push_back(hetero::fit(device->facts(), samples_of(*store_, device->facts())));
+    const std::vector<Sample> samples = samples_of(*store_, device->facts());
+    std::map<std::string, ModelShape> shapes;
+    for (const Sample& s : samples) {
+      const std::string model = model_of_step(s.subject);
+      if (model.empty() || shapes.contains(model)) continue;
+      if (std::optional<ModelShape> shape = store_->shape(model)) shapes.emplace(model, std::move(*shape));
+    }
+    profiles_.push_back(hetero::fit(device->facts(), samples, shapes));
     store_->put_profile(run_, profiles_.back());
   }
 }
@@ -192,7 +234,7 @@ void Tuning::solve() {
   for (const DeviceProfile& profile : profiles_) devices.push_back(solve_device(profile));
   SolveOptions options;
   std::erase_if(options.buckets, [&](std::int64_t m) { return m > shape_.max_context; });
-  const CostModel costs(profiles_);
+  const CostModel costs(profiles_, &shape_);
   for (SolveDevice& device : devices) device.standard_sizes = choose_graph_sizes(shape_, costs, device, {});
   plan_ = hetero::solve(shape_, costs, devices, options).plan;
   for (const auto& strategies : kFamilies) {
@@ -200,6 +242,7 @@ void Tuning::solve() {
     alternatives_.push_back(hetero::solve(shape_, costs, devices, options).plan);
     for (PlanBucket& bucket : alternatives_.back().buckets) take_head(bucket, plan_);
   }
+  settle_draws();
   for (const SolveDevice& device : devices) {
     if (!device.standard_sizes.empty()) plan_.graph_sizes[device.id] = device.standard_sizes;
   }
@@ -212,21 +255,29 @@ void Tuning::solve() {
   }
 }
 
+void Tuning::settle_draws() {
+  alternatives_.push_back(plan_);
+  for (PlanBucket& bucket : plan_.buckets) {
+    for (const Plan& simpler : alternatives_) {
+      const PlanBucket* const other = bucket_for(simpler, bucket.phase, bucket.tokens);
+      if (other == nullptr || other->predicted_ns <= 0) continue;
+      if (other->predicted_ns > (1 + kDraw) * bucket.predicted_ns) continue;
+      bucket = *other;
+      break;
+    }
+  }
+}
+
 void Tuning::gate(const Model& model) {
-  const std::vector<std::unique_ptr<Device>> devices = opened();
-  const CostModel costs(profiles_);
-  EngineOptions engine_options;
-  std::int64_t largest = 1;
-  for (const PlanBucket& bucket : plan_.buckets) largest = std::max(largest, bucket.tokens);
-  engine_options.context = std::min(std::max<std::int64_t>(1, shape_.max_context), largest + kRoomToDecode);
-  engine_options.max_rows = std::min(largest, engine_options.context);
-  Engine engine(model.graph(), timeline_, pointers(devices), plan_, engine_options, &costs);
+  const std::vector<Device*> devices = running();
+  const CostModel costs(profiles_, &shape_);
+  Engine engine(model.graph(), timeline_, devices, plan_, engine_options(), &costs);
 
   Progress progress("gate");
   GateOptions options;
   const Nanos begin = timeline_.now();
   options.budget_seconds = std::max(kLeastGateSeconds, budget_seconds_ - to_ns(begin) / 1e9);
-  const Stage stage(*this, "gate", options.budget_seconds, cores_of(devices));
+  const Stage stage(*this, "gate", options.budget_seconds, cores_of(running_));
   GateHooks hooks;
   hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
   hooks.progress = [&](double fraction, const std::string& now) {
@@ -250,6 +301,20 @@ void Tuning::end(const std::string& outcome) {
 
 std::vector<std::unique_ptr<Device>> Tuning::opened() {
   return open_wanted(flags_, timeline_, tuned_kernels(store_->kernel_choices()));
+}
+
+std::vector<Device*> Tuning::running() {
+  if (running_.empty()) running_ = opened();
+  return pointers(running_);
+}
+
+EngineOptions Tuning::engine_options() const {
+  const std::vector<std::int64_t> lengths = SolveOptions().buckets;
+  const std::int64_t largest = *std::max_element(lengths.begin(), lengths.end());
+  EngineOptions options;
+  options.context = std::min(std::max<std::int64_t>(1, shape_.max_context), largest + kRoomToDecode);
+  options.max_rows = std::min(largest, options.context);
+  return options;
 }
 
 // Devices of one family share what is found.

@@ -154,10 +154,10 @@ DeviceDescription describe(const SystemProfile& system, const DeviceProfile& pro
 }
 
 std::unique_ptr<SimDevice> open_device(const SystemProfile& system, const DeviceSpec& spec, const SimOptions& options,
-                                       const DeviceContext& context) {
+                                       const DeviceContext& context, const ModelShape* model = nullptr) {
   const SimName name = parse_name(spec);
   const DeviceProfile& profile = device_in(system, name);
-  auto costs = std::make_shared<const CostModel>(system.devices);
+  auto costs = std::make_shared<const CostModel>(system.devices, model);
   std::unique_ptr<SimQueue> queue;
   if (auto* timeline = dynamic_cast<VirtualTimeline*>(context.timeline)) {
     queue = std::make_unique<VirtualQueue>(*timeline, SimSystem::on(*timeline, name.system, costs), profile.device);
@@ -207,12 +207,12 @@ const DeviceProvider& sim_provider() {
 }
 
 std::unique_ptr<SimDevice> open_sim_device(const SystemProfile& system, const std::string& device,
-                                           const DeviceContext& context) {
+                                           const DeviceContext& context, const ModelShape* model) {
   DeviceSpec spec;
   spec.provider = "sim";
   spec.name = system.name + "/" + device;
   spec.text = "sim:" + spec.name;
-  return open_device(system, spec, {}, context);
+  return open_device(system, spec, {}, context, model);
 }
 
 }  // namespace hetero
