@@ -38,7 +38,7 @@ const std::vector<std::vector<Strategy>> kFamilies = {{Strategy::kSingle},
                                                       {Strategy::kPaired}};
 // Predictions that are no further apart than this are a draw: the noise of the samples would decide otherwise, and
 // another run choose otherwise.
-constexpr double kDraw = 0.03;
+constexpr double kDraw = 0.05;
 
 // The head has one row: families that divide rows of the prompt have nothing to say about it.
 void take_head(PlanBucket& bucket, const Plan& plan) {

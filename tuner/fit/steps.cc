@@ -10,6 +10,8 @@
 namespace hetero {
 namespace {
 
+constexpr std::size_t kFewestSamples = 2;  // one alone may be anything
+
 // A step's time is layers * factor(rows) + head * factor(1): the head has one row.
 struct Sum {
   double layers_ns = 0;
@@ -63,6 +65,7 @@ std::vector<StepFactors> fit_steps(const std::vector<const Sample*>& samples, co
     StepFactors factors{model, layer_weights(shape->second), {}};
     double of_head = 1;
     for (auto& [m, measured] : rows) {  // ascending: decode, whose factor is the head's too, comes first
+      if (measured.ns.size() < kFewestSamples) continue;
       const Spread ns = fastest_state(std::move(measured.ns));
       Sum sum;
       try {
@@ -70,8 +73,8 @@ std::vector<StepFactors> fit_steps(const std::vector<const Sample*>& samples, co
       } catch (const Error&) {
         continue;
       }
-      const double factor = m == 1 ? ns.median / (sum.layers_ns + sum.head_ns)
-                                   : (ns.median - of_head * sum.head_ns) / sum.layers_ns;
+      const double factor =
+          m == 1 ? ns.median / (sum.layers_ns + sum.head_ns) : (ns.median - of_head * sum.head_ns) / sum.layers_ns;
       if (!(factor > 0)) continue;
       if (m == 1) of_head = factor;
       factors.points.push_back({m, {factor, ns.mad, Provenance::kMeasured, source_text(ns.count)}});

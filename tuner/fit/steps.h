@@ -11,8 +11,9 @@
 
 namespace hetero {
 
-// `samples`: trusted ones of the profile's device; those of other kinds, and steps of models that are not among `shapes`
-// (by fingerprint), are passed over, and so are steps with ops that the profile cannot predict.
+// `samples`: trusted ones of the profile's device; those of other kinds, and steps of models that are not among
+// `shapes` (by fingerprint), are passed over, and so are steps that were timed only once, and those with ops that the
+// profile cannot predict.
 std::vector<StepFactors> fit_steps(const std::vector<const Sample*>& samples, const DeviceProfile& profile,
                                    const std::map<std::string, ModelShape>& shapes);
 

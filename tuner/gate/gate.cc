@@ -331,11 +331,13 @@ class Gate {
   }
 
   // A prompt that there was no time for: what won for its neighbour, at least half as long or any shorter one of the
-  // typical length or more, is right for it too, or nearly. Nothing when there is no such neighbour.
+  // typical length or more, is right for it too, or nearly; so is that of one four times as long where the solver would
+  // divide this one too. Nothing when there is no such neighbour.
   std::optional<PlanBucket> inherited(const PlanBucket& bucket) const {
     if (bucket.phase != Phase::kPrefill) return std::nullopt;
     const PlanBucket* const neighbour = nearest(bucket, [&](const PlanBucket& b) {
-      return b.tokens <= 2 * bucket.tokens && b.tokens >= std::min(bucket.tokens, options_.max_prefill);
+      const std::int64_t times = alone_on(bucket).empty() ? 4 : 2;
+      return b.tokens <= times * bucket.tokens && b.tokens >= std::min(bucket.tokens, options_.max_prefill);
     });
     if (neighbour == nullptr || !neighbour->verdict->adopted) return std::nullopt;
     PlanBucket heir = bucket;

@@ -10,6 +10,8 @@
 namespace hetero {
 namespace {
 
+constexpr int kLeastRounds = 2;
+
 class SingleSteps {
  public:
   SingleSteps(Engine& engine, const std::string& model, const SingleStepOptions& options, const GateHooks& hooks)
@@ -21,10 +23,8 @@ class SingleSteps {
         begin_(timeline_.now()) {}
 
   void run() {
-    std::vector<std::int64_t> first = {1};
-    first.insert(first.end(), options_.rows.begin(), options_.rows.end());
-    take_turns(first);
-    take_turns(options_.further_rows);
+    take_turns({1, options_.rows});
+    for (const std::int64_t rows : options_.further_rows) take_turns({rows});
   }
 
  private:
@@ -42,18 +42,19 @@ class SingleSteps {
   double spent() const { return to_ns(timeline_.now() - begin_) / 1e9; }
 
   void time(const DeviceFacts& device, std::int64_t rows, int round) {
-    const bool first = !seconds_.contains(device.id);
-    const double expected = seconds_[device.id] * static_cast<double>(rows);
     const auto have = options_.have.find({device.id, rows});
     if (have != options_.have.end() && round < have->second) return;
     if (refused_.contains({device.id, rows})) return;
-    const bool must = round == 0 && (rows == 1 || (!options_.rows.empty() && rows == options_.rows.front()));
+    const bool first = !warm_.contains({device.id, rows});
+    PairTimer timer(engine_, rows);
+    const double expected = (first ? 2 : 1) * seconds_[device.id] * static_cast<double>(rows * timer.steps());
+    const bool must = round < kLeastRounds && (rows == 1 || rows == options_.rows);
     if (!must && spent() + expected > options_.budget_seconds) return;
     if (hooks_.progress) hooks_.progress(spent() / options_.budget_seconds, "steps of " + device.id);
-    Plan plan = single_device_plan(device.id, "single");
-    PairTimer timer(engine_, rows);
+    const Plan plan = single_device_plan(device.id, "single");
     try {
-      if (first) timer.warm(plan);  // packs the weights
+      if (first) timer.warm(plan);  // packs weights; whatever is touched for the first time
+      warm_.insert({device.id, rows});
       Sample s;
       s.kind = SampleKind::kStep;
       s.device = device.id;
@@ -77,7 +78,7 @@ class SingleSteps {
   const GateHooks& hooks_;
   Nanos begin_;
   std::map<std::string, double> seconds_;  // a row took last time, by device
-  std::set<std::pair<std::string, std::int64_t>> refused_;
+  std::set<std::pair<std::string, std::int64_t>> warm_, refused_;
 };
 
 }  // namespace

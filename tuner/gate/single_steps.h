@@ -14,11 +14,11 @@
 namespace hetero {
 
 struct SingleStepOptions {
-  double budget_seconds = 5;  // decode and the first of `rows` are timed on every device, whatever that takes
-  int rounds = 3;                   // samples of each
+  double budget_seconds = 5;  // decode and `rows` are timed twice on every device, whatever that takes
+  int rounds = 5;             // samples of each
   std::map<std::pair<std::string, std::int64_t>, int> have;  // samples that are there already, by device and rows
-  std::vector<std::int64_t> rows = {64, 256};                // of a prompt: with decode, what comes first
-  std::vector<std::int64_t> further_rows = {1024, 32, 512, 128};  // what is left of the budget goes to these
+  std::int64_t rows = 64;                                    // of a prompt
+  std::vector<std::int64_t> further_rows = {256, 1024, 32, 512, 128};  // what is left of the budget goes to these
 };
 
 // Samples of SampleKind::kStep go to hooks.store. A device that cannot do a step alone has none of it.

@@ -246,11 +246,14 @@ TEST(Fit, StepsAreHeldAgainstTheSumOfTheirOps) {
   };
   ModelShape unknown = shape;
   unknown.layers = 4;
-  samples.push_back(step(shape, 256, 0.8, 1.25));
-  samples.push_back(step(shape, 1, 1.25, 1.25));
-  samples.push_back(step(unknown, 1, 2, 2));
-  samples.push_back(step(shape, 32, 9, 9));
-  samples.back().status = SampleStatus::kUntrusted;
+  for (int round = 0; round < 2; ++round) {
+    samples.push_back(step(shape, 256, 0.8, 1.25));
+    samples.push_back(step(shape, 1, 1.25, 1.25));
+    samples.push_back(step(unknown, 1, 2, 2));
+    samples.push_back(step(shape, 32, 9, 9));
+    samples.back().status = SampleStatus::kUntrusted;
+  }
+  samples.push_back(step(shape, 64, 7, 7));  // only once
   const DeviceProfile fitted = fit(facts(), samples, {{fingerprint(shape), shape}});
   ASSERT_EQ(fitted.steps.size(), 1U) << "of a model whose shape is known";
   EXPECT_EQ(fitted.steps[0].model, fingerprint(shape));

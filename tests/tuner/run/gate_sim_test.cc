@@ -198,7 +198,7 @@ TEST_F(GateSim, StepsOnEachDeviceAloneTakeWhatTheProfileSays) {
   GateHooks hooks;
   hooks.store = [&](const std::vector<Sample>& more) { samples.insert(samples.end(), more.begin(), more.end()); };
   const SingleStepOptions options{
-      .budget_seconds = 1000, .rounds = 2, .have = {{{ids_[0], 32}, 1}}, .rows = {32}, .further_rows = {128}};
+      .budget_seconds = 1000, .rounds = 3, .have = {{{ids_[0], 32}, 1}}, .rows = 32, .further_rows = {128}};
   const ModelShape shape = small_shape();
   time_single_steps(engine, fingerprint(shape), options, hooks);
   std::map<std::pair<std::string, std::int64_t>, int> counts;
@@ -208,9 +208,9 @@ TEST_F(GateSim, StepsOnEachDeviceAloneTakeWhatTheProfileSays) {
     EXPECT_EQ(s.subject, step_subject(fingerprint(shape)));
     EXPECT_GE(s.params.at("context"), s.params.at("rows"));
   }
-  EXPECT_EQ(counts[std::pair(ids_[0], 1)], 2);
-  EXPECT_EQ(counts[std::pair(ids_[0], 32)], 1) << "one was there";
-  EXPECT_EQ(counts[std::pair(ids_[1], 32)], 2);
+  EXPECT_EQ(counts[std::pair(ids_[0], 1)], 3);
+  EXPECT_EQ(counts[std::pair(ids_[0], 32)], 2) << "one was there";
+  EXPECT_EQ(counts[std::pair(ids_[1], 32)], 3);
   EXPECT_EQ(counts[std::pair(ids_[1], 128)], 0) << "the context has no room";
 
   // Of its own profile a simulated device takes the sum of the ops, and what submitting and joining take.
@@ -231,7 +231,7 @@ TEST_F(GateSim, StepsOnEachDeviceAloneTakeWhatTheProfileSays) {
   }
 }
 
-TEST_F(GateSim, WithoutTimeOneStepOfEachPhaseIsTimed) {
+TEST_F(GateSim, WithoutTimeEachPhaseIsTimedTwice) {
   std::vector<Device*> pointers;
   for (const auto& device : devices_) pointers.push_back(device.get());
   Engine engine(graph_, timeline_, pointers, single_device_plan(ids_[0], "single"), {64, 32, 1});
@@ -240,10 +240,10 @@ TEST_F(GateSim, WithoutTimeOneStepOfEachPhaseIsTimed) {
   hooks.store = [&](const std::vector<Sample>& more) { rows.push_back(more.front().params.at("rows")); };
   SingleStepOptions options;
   options.budget_seconds = 0;
-  options.rows = {32, 16};
+  options.rows = 32;
   options.further_rows = {8};
   time_single_steps(engine, "0123456789abcdef", options, hooks);
-  EXPECT_EQ(rows, (std::vector<std::int64_t>{1, 1, 32, 32})) << "one of each device";
+  EXPECT_EQ(rows, (std::vector<std::int64_t>{1, 1, 32, 32, 1, 1, 32, 32})) << "of each device, twice";
 }
 
 TEST(PairResult, NoiseFollowsFromTheSpreadOfTheRatios) {
