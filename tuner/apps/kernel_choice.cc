@@ -16,11 +16,11 @@ constexpr double kWorthChanging = 0.97;  // of the default's time
 std::vector<SearchTask> search_tasks(const ModelShape& shape, const Device& device,
                                      const std::vector<KernelChoice>& known) {
   std::vector<SearchTask> tasks;
-  const auto done = [&](const KernelVariant& variant) {
-    const auto task = [&](const SearchTask& t) { return t.variant == &variant; };
+  const auto done = [&](const KernelVariant& variant, ShapeClass shape_class) {
+    const auto task = [&](const SearchTask& t) { return t.variant == &variant && shape_class_of(t.op) == shape_class; };
     const auto choice = [&](const KernelChoice& c) {
       return c.family_fingerprint == device.facts().family_fingerprint && c.variant == variant.id &&
-             c.revision == variant.revision;
+             c.revision == variant.revision && c.shape_class() == shape_class;
     };
     return std::any_of(tasks.begin(), tasks.end(), task) || std::any_of(known.begin(), known.end(), choice);
   };
@@ -28,7 +28,11 @@ std::vector<SearchTask> search_tasks(const ModelShape& shape, const Device& devi
     if (subject.kind != SampleKind::kOp) continue;
     const OpDesc op = parse_op_desc(subject.subject);
     const KernelVariant* const variant = device.kernel_for(op);
-    if (variant == nullptr || variant->params.empty() || done(*variant)) continue;
+    if (variant == nullptr) continue;
+    const ShapeClass shape_class = shape_class_of(op);
+    const bool tunable = std::any_of(variant->params.begin(), variant->params.end(),
+                                     [&](const ParamSpec& param) { return param.matters_to(shape_class); });
+    if (!tunable || done(*variant, shape_class)) continue;
     tasks.push_back({op, variant});
   }
   return tasks;
@@ -58,7 +62,11 @@ std::optional<KernelChoice> decide(const KernelSearch& search, const OpDesc& op,
 }
 
 std::string words(const KernelChoice& choice) {
-  std::string text = choice.variant + ":";
+  std::string text = choice.variant;
+  if (const std::optional<ShapeClass> shape_class = choice.shape_class()) {
+    text += " " + std::string(name_of(*shape_class));
+  }
+  text += ":";
   for (const auto& [name, value] : choice.params) text += " " + name + "=" + std::to_string(value);
   char ratio[64];
   std::snprintf(ratio, sizeof ratio, ", %.2fx of the default's time", choice.best_ns / choice.default_ns);

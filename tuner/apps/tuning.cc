@@ -21,6 +21,8 @@ namespace {
 // Of the budget, for kernels that were never searched. A search that has time for a few configurations only is luck.
 constexpr double kSearchPart = 0.25;
 constexpr double kLeastSearchSeconds = 15;
+// Time for less than two searches is better spent on measuring, unless one is all there is to do.
+constexpr double kLeastSearchesSeconds = 2 * kLeastSearchSeconds;
 constexpr double kSecondsPerConfiguration = 2;  // where there are too few of them to fill that
 // A gate that cannot finish a single bucket is none: it gets this much even where the budget has been spent.
 constexpr double kLeastGateSeconds = 5;
@@ -64,9 +66,11 @@ std::vector<Sample> samples_of(const Store& store, const DeviceFacts& facts) {
   return samples;
 }
 
-double least_seconds(const KernelVariant& variant) {
+double least_seconds(const SearchTask& task) {
   double configurations = 1;
-  for (const ParamSpec& param : variant.params) configurations *= static_cast<double>(param.values.size());
+  for (const Parameter& p : parameters_of(*task.variant, shape_class_of(task.op))) {
+    configurations *= static_cast<double>(p.values.size());
+  }
   return std::min(kLeastSearchSeconds, kSecondsPerConfiguration * configurations);
 }
 
@@ -125,13 +129,20 @@ bool Tuning::search_kernels() {
   std::vector<Search> searches = open_searches();
   if (searches.empty()) return true;
   double least = 0;
-  for (const Search& s : searches) least += least_seconds(*s.task.variant);
+  std::size_t fitting = 0;
   const double all_seconds = kSearchPart * budget_seconds_;
-  if (all_seconds < least) {
-    log_note(std::to_string(searches.size()) + " kernels run with their default parameters; --budget " +
-             std::to_string(std::lround(std::ceil(least / kSearchPart))) + "s and more searches for better ones");
-    return true;
+  for (const Search& s : searches) {
+    least += least_seconds(s.task);
+    if (least <= all_seconds) ++fitting;
   }
+  if (all_seconds < std::min(least, kLeastSearchesSeconds)) fitting = 0;
+  if (fitting < searches.size()) {
+    log_note(std::to_string(searches.size() - fitting) + " of " + std::to_string(searches.size()) +
+             " kernels and shapes keep their default parameters; --budget " +
+             std::to_string(std::lround(std::ceil(least / kSearchPart))) + "s and more searches for better ones");
+  }
+  if (fitting == 0) return true;
+  searches.resize(fitting);
   const Stage stage(*this, "search", all_seconds);
   Progress progress("kernel parameters");
   for (std::size_t i = 0; i < searches.size() && !interrupted(); ++i) {
@@ -141,7 +152,8 @@ bool Tuning::search_kernels() {
     KernelSearchOptions options;
     options.seconds = std::max(1.0, (all_seconds - spent) / static_cast<double>(searches.size() - i));
     KernelSearch search(task.op, device, *task.variant, options);
-    search.progress = [&, what = task.variant->id + " on " + device + ": "](double, const std::string& now, double) {
+    search.progress = [&, what = task.variant->id + " " + std::string(name_of(shape_class_of(task.op))) + " on " +
+                                 device + ": "](double, const std::string& now, double) {
       const double seconds = to_ns(timeline_.now()) / 1e9;
       progress.update(seconds / all_seconds, what + now, all_seconds - seconds);
     };
@@ -317,16 +329,26 @@ EngineOptions Tuning::engine_options() const {
   return options;
 }
 
-// Devices of one family share what is found.
+// Devices of one family share what is found. In turn the most important of each device, the second ones and so on.
 std::vector<Tuning::Search> Tuning::open_searches() {
+  const std::vector<std::unique_ptr<Device>> devices = opened();
+  std::vector<std::vector<SearchTask>> tasks;
+  std::size_t most = 0;
+  for (const auto& device : devices) {
+    tasks.push_back(search_tasks(shape_, *device, store_->kernel_choices()));
+    most = std::max(most, tasks.back().size());
+  }
   std::vector<Search> searches;
-  for (const auto& device : opened()) {
-    const std::string& family = device->facts().family_fingerprint;
-    for (SearchTask& task : search_tasks(shape_, *device, store_->kernel_choices())) {
+  for (std::size_t rank = 0; rank < most; ++rank) {
+    for (std::size_t d = 0; d < devices.size(); ++d) {
+      if (rank >= tasks[d].size()) continue;
+      const SearchTask& task = tasks[d][rank];
+      const std::string& family = devices[d]->facts().family_fingerprint;
       const bool planned = std::any_of(searches.begin(), searches.end(), [&](const Search& s) {
-        return s.family == family && s.task.variant == task.variant;
+        return s.family == family && s.task.variant == task.variant &&
+               shape_class_of(s.task.op) == shape_class_of(task.op);
       });
-      if (!planned) searches.push_back({device->facts().id, family, task});
+      if (!planned) searches.push_back({devices[d]->facts().id, family, task});
     }
   }
   return searches;
