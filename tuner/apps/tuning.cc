@@ -13,6 +13,7 @@
 #include "tuner/apps/interrupt.h"
 #include "tuner/fit/fit.h"
 #include "tuner/gate/gate.h"
+#include "tuner/solve/families.h"
 #include "tuner/solve/graph_sizes.h"
 
 namespace hetero {
@@ -28,11 +29,6 @@ constexpr std::int64_t kRoomToDecode = 128;
 // Of a core, taken by others throughout a stage. A desktop at rest takes a few hundredths.
 constexpr double kBusyCores = 0.15;
 constexpr double kLeastLoadSeconds = 1;  // ticks are coarse
-
-// Ways to divide a layer throughout. What one of them costs beyond its ops (joins, activations that another core wrote)
-// is what the cost model knows least about: the gate lets the best of each race.
-const std::vector<std::vector<Strategy>> kFamilies = {
-    {Strategy::kSequence, Strategy::kHybrid, Strategy::kPad}, {Strategy::kRows}, {Strategy::kPaired}};
 
 // The head has one row: families that divide rows of the prompt have nothing to say about it.
 void take_head(PlanBucket& bucket, const Plan& plan) {
@@ -195,7 +191,7 @@ void Tuning::solve() {
   const CostModel costs(profiles_);
   for (SolveDevice& device : devices) device.standard_sizes = choose_graph_sizes(shape_, costs, device, {});
   plan_ = hetero::solve(shape_, costs, devices, options).plan;
-  for (const auto& strategies : kFamilies) {
+  for (const auto& strategies : strategy_families()) {
     options.strategies = strategies;
     alternatives_.push_back(hetero::solve(shape_, costs, devices, options).plan);
     for (PlanBucket& bucket : alternatives_.back().buckets) take_head(bucket, plan_);
