@@ -147,7 +147,7 @@ def device(base, system, part, others):
     rename = lambda text: text.replace(BASE, system)
     result = copy.deepcopy(base)
     result.update(device=rename(base["device"]), name=part.name, driver="coarse",
-                  exact_fingerprint=f"{system}/{kind} rev 1", family_fingerprint=f"{system}/{kind}")
+                  exact_fingerprint=base["exact_fingerprint"].replace(BASE, system), family_fingerprint=f"{system}/{kind}")
     result["matmul"] = [curve(c, part) for c in base["matmul"]]
     result["ops"] = [{"kind": op["kind"], "fixed_ns": assumed(op["fixed_ns"]),
                       "ns_per_unit": assumed(op["ns_per_unit"])} for op in base["ops"]]
