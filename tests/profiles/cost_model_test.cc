@@ -212,20 +212,22 @@ TEST(Snapdragon, PrefillRowsOfTable3) {
   EXPECT_EQ(model.op(kGpu, matmul(256, 4096, 14336)).provenance, Provenance::kDerived);
 }
 
-// The rows of decode include launch and synchronisation: 0.16 ms of the NPU, 0.29-0.38 ms of the GPU (derived).
+// The rows of decode include launch and synchronisation: 0.16 ms of the NPU. The GPU's 28672x4096 and 4096x4096 imply
+// 0.29 and 0.38 ms (derived); the platform's own are 0.415, which is what the row of FFN-down leaves.
 TEST(Snapdragon, DecodeRowsOfTable3) {
   const CostModel model = shipped("snapdragon-8-gen-3");
   struct Row {
     std::int64_t n, k;
-    double gpu_us, npu_us;
+    double gpu_us, npu_us, least_rest_us, most_rest_us;
   };
-  for (const Row& row : {Row{4096, 4096, 511, 693}, Row{28672, 4096, 1903, 3886}, Row{4096, 14336, 1467, 6506}}) {
+  for (const Row& row : {Row{4096, 4096, 511, 693, 290, 380}, Row{28672, 4096, 1903, 3886, 290, 380},
+                         Row{4096, 14336, 1467, 6506, 414.99, 415.01}}) {
     const double npu = model.op(kNpu, matmul(1, row.n, row.k)).median_ns + model.launch(kNpu).median_ns +
                        model.join(kNpu, "driver").median_ns;
     EXPECT_NEAR(npu / 1e3, row.npu_us, 0.01);
     const double gpu_rest = row.gpu_us - model.op(kGpu, matmul(1, row.n, row.k)).median_ns / 1e3;
-    EXPECT_GT(gpu_rest, 290);
-    EXPECT_LT(gpu_rest, 380);
+    EXPECT_GT(gpu_rest, row.least_rest_us);
+    EXPECT_LT(gpu_rest, row.most_rest_us);
   }
 }
 

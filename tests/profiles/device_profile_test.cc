@@ -74,8 +74,8 @@ TEST(DeviceProfile, DriverNamesThatAreNotUtf8CanBeWritten) {
 
 TEST(DeviceProfile, ShippedProfilesAreComplete) {
   const std::vector<std::string> names = shipped_system_profile_names();
-  EXPECT_EQ(names, (std::vector<std::string>{"apple-a18", "dimensity-9300", "jetson-orin", "snapdragon-8-elite",
-                                             "snapdragon-8-gen-3", "test-npu"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"apple-a18", "core-ultra-5-125h", "core-ultra-7-258v", "dimensity-9300",
+                                             "jetson-orin", "snapdragon-8-elite", "snapdragon-8-gen-3", "test-npu"}));
   EXPECT_EQ(shipped_system_profile("snapdragon"), nullptr);
   for (const std::string& name : names) {
     const SystemProfile system = system_profile_from_json(*shipped_system_profile(name));

@@ -13,6 +13,7 @@
 #include "tuner/fit/fit.h"
 #include "tuner/gate/gate.h"
 #include "tuner/gate/single_steps.h"
+#include "tuner/solve/families.h"
 #include "tuner/solve/graph_sizes.h"
 
 namespace hetero {
@@ -31,13 +32,6 @@ constexpr std::int64_t kRoomToDecode = 128;
 constexpr double kBusyCores = 0.15;
 constexpr double kLeastLoadSeconds = 1;  // ticks are coarse
 
-// Ways to divide a layer throughout. What one of them costs beyond its ops (joins, activations that another core wrote)
-// is what the cost model knows least about: the gate lets the best of each race.
-// The simpler ones first.
-const std::vector<std::vector<Strategy>> kFamilies = {{Strategy::kSingle},
-                                                      {Strategy::kSequence, Strategy::kHybrid, Strategy::kPad},
-                                                      {Strategy::kRows},
-                                                      {Strategy::kPaired}};
 // Predictions that are no further apart than this are a draw: the noise of the samples would decide otherwise, and
 // another run choose otherwise.
 constexpr double kDraw = 0.05;
@@ -249,7 +243,7 @@ void Tuning::solve() {
   const CostModel costs(profiles_, &shape_);
   for (SolveDevice& device : devices) device.standard_sizes = choose_graph_sizes(shape_, costs, device, {});
   plan_ = hetero::solve(shape_, costs, devices, options).plan;
-  for (const auto& strategies : kFamilies) {
+  for (const auto& strategies : strategy_families()) {
     options.strategies = strategies;
     alternatives_.push_back(hetero::solve(shape_, costs, devices, options).plan);
     for (PlanBucket& bucket : alternatives_.back().buckets) take_head(bucket, plan_);
