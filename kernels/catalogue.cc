@@ -1,4 +1,4 @@
-// The catalogue: the rows of the three families one after another, and the choice among them. Thread-safe: the list is
+// The catalogue: the rows of the four families one after another, and the choice among them. Thread-safe: the list is
 // built on first use and never changes; rows know no device, hardware is an argument of the choice.
 #include "kernels/catalogue.h"
 
@@ -9,7 +9,7 @@ namespace {
 
 std::vector<KernelVariant> all_rows() {
   std::vector<KernelVariant> rows = cpu_rows();
-  for (auto&& more : {opencl_rows(), reference_rows()}) rows.insert(rows.end(), more.begin(), more.end());
+  for (auto&& more : {opencl_rows(), graph_rows(), reference_rows()}) rows.insert(rows.end(), more.begin(), more.end());
   return rows;
 }
 

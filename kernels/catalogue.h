@@ -9,12 +9,14 @@
 
 namespace hetero {
 
-// All rows. The list is built once, from the explicit lists of the three families.
+// All rows. The list is built once, from the explicit lists of the four families.
 std::span<const KernelVariant> catalogue();
 
-// The rows of one family, in its own folder (cpu/cpu_rows.cc, opencl/opencl_rows.cc, reference/reference_rows.cc).
+// The rows of one family, in its own folder (cpu/cpu_rows.cc, opencl/opencl_rows.cc, reference/reference_rows.cc) or,
+// for graphs, in graph_rows.cc.
 std::vector<KernelVariant> cpu_rows();
 std::vector<KernelVariant> opencl_rows();
+std::vector<KernelVariant> graph_rows();
 std::vector<KernelVariant> reference_rows();
 
 // What a user or a tuned profile asks of the choice.

@@ -25,6 +25,8 @@ std::string_view name_of(KernelFamily family) {
       return "cpu";
     case KernelFamily::kOpenCl:
       return "opencl";
+    case KernelFamily::kGraph:
+      return "graph";
     case KernelFamily::kReference:
       return "reference";
   }
@@ -53,6 +55,10 @@ std::vector<std::int64_t> values_in_order(const KernelVariant& variant, const Pa
                       "use one of " + known);
   }
   return ordered;
+}
+
+std::string variant_name(const KernelVariant* variant) {
+  return variant == nullptr ? "" : variant->id + "#" + std::to_string(variant->revision);
 }
 
 }  // namespace hetero

@@ -51,7 +51,7 @@ enum class ToleranceClass : std::uint8_t {
 std::string_view name_of(ToleranceClass tolerance);  // "f32", "f16", "q8"
 
 // Where a variant runs.
-enum class KernelFamily : std::uint8_t { kCpu, kOpenCl, kReference };
+enum class KernelFamily : std::uint8_t { kCpu, kOpenCl, kGraph, kReference };
 std::string_view name_of(KernelFamily family);
 
 using ParamValues = std::map<std::string, std::int64_t>;
@@ -65,6 +65,12 @@ struct ParamSpec {
   bool matters_to(ShapeClass shape_class) const;
 };
 
+// What a variant's parameters are chosen for.
+enum class ParamScope : std::uint8_t {
+  kDevice,  // by a search, once for all ops of a device
+  kShape    // by taking turns, for each shape of weight; every combination is tried
+};
+
 struct KernelVariant {
   std::string id;    // "matmul.cpu.avx512_vnni": written once, never reused
   int revision = 1;  // raised when results or the meaning of parameters change: older samples no longer match
@@ -73,6 +79,7 @@ struct KernelVariant {
   ToleranceClass tolerance = ToleranceClass::kF32;
   Applicability (*applicable)(const OpDesc& op, const HardwareFacts& facts) = nullptr;
   std::vector<ParamSpec> params;
+  ParamScope scope = ParamScope::kDevice;
   const HostKernel* host = nullptr;  // family kCpu and kReference
   const ClKernel* cl = nullptr;      // family kOpenCl
 };
@@ -82,5 +89,8 @@ ParamValues default_params(const KernelVariant& variant);
 // HostOp::params: the values in the order of the row's parameters, defaults for those that are absent. Throws
 // usage_error for a value that the row does not list: host kernels are compiled for those alone.
 std::vector<std::int64_t> values_in_order(const KernelVariant& variant, const ParamValues& values);
+
+// As samples name it: "matmul.opencl.gemm#1"; empty for null.
+std::string variant_name(const KernelVariant* variant);
 
 }  // namespace hetero

@@ -223,6 +223,19 @@ Estimate CostModel::lone_op(const DeviceProfile& p, const OpDesc& op, std::int64
   return estimate(base * scale);
 }
 
+double CostModel::order_factor(const std::string& device, const OpDesc& op, OperandOrder order, std::int64_t of_n,
+                               std::int64_t of_k) const {
+  const OrderFactor* nearest = nullptr;
+  const auto distance = [&](const OrderFactor& entry) {
+    return std::abs(std::log(static_cast<double>(entry.m)) - std::log(static_cast<double>(op.m)));
+  };
+  for (const OrderFactor& entry : profile(device).order_factors) {
+    const bool same = entry.n == (of_n > 0 ? of_n : op.n) && entry.k == (of_k > 0 ? of_k : op.k);
+    if (same && (nearest == nullptr || distance(entry) < distance(*nearest))) nearest = &entry;
+  }
+  return op.kind == OpKind::kMatmul && nearest != nullptr && nearest->slower == order ? nearest->factor.value : 1;
+}
+
 Estimate CostModel::launch(const std::string& device) const { return estimate(term(profile(device).launch_ns)); }
 
 std::string CostModel::best_waiter(const std::string& device) const {

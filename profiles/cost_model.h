@@ -40,6 +40,10 @@ class CostModel {
   // is not known to go away in a slice, and a slice that looks faster than it is would win wrongly); 0: op's own.
   // Throws input_error when the profile has no curve for it.
   Estimate op(const std::string& device, const OpDesc& op, std::int64_t of_n = 0, std::int64_t of_k = 0) const;
+  // How many times as long as op() a matmul takes with its operands in this order: 1 in the better one. `of_n`, `of_k`:
+  // as for op().
+  double order_factor(const std::string& device, const OpDesc& op, OperandOrder order, std::int64_t of_n = 0,
+                      std::int64_t of_k = 0) const;
   // Host time of a submission, and from completion to the host's going on with this waiter ("" = the best known).
   Estimate launch(const std::string& device) const;
   Estimate join(const std::string& device, const std::string& waiter = "") const;

@@ -16,6 +16,7 @@ constexpr NameTable<Provenance, 6> kProvenances = {
     "provenance", {"measured", "interpolated", "published", "derived", "assumed", "simulated"}};
 
 constexpr NameTable<CostFamily, 3> kFamilies = {"cost family", {"curves", "trees", "curves+trees"}};
+constexpr NameTable<OperandOrder, 2> kOrders = {"operand order", {"activations", "weights"}};
 constexpr std::int64_t kMostNodes = 1 << 16;
 
 using Json = nlohmann::ordered_json;
@@ -95,6 +96,14 @@ Json device_json(const DeviceProfile& device) {
                {"family_fingerprint", device.family_fingerprint}};
   json["matmul"] = Json::array();
   for (const MatmulCurve& curve : device.matmul) json["matmul"].push_back(curve_json(curve));
+  if (!device.order_factors.empty()) json["order_factors"] = Json::array();
+  for (const OrderFactor& entry : device.order_factors) {
+    json["order_factors"].push_back({{"m", entry.m},
+                                     {"n", entry.n},
+                                     {"k", entry.k},
+                                     {"slower", name_of(entry.slower)},
+                                     {"factor", figure_json(entry.factor)}});
+  }
   json["ops"] = Json::array();
   for (const OpCurve& op : device.ops) {
     json["ops"].push_back({{"kind", name_of(op.kind)},
@@ -188,6 +197,16 @@ MatmulCurve read_curve(const JsonNode& node) {
                                    .factor = read_figure(entry.at("factor"))});
   }
   return curve;
+}
+
+OrderFactor read_order_factor(const JsonNode& node) {
+  const OrderFactor entry{.m = node.at("m").integer(1, kLargest),
+                          .n = node.at("n").integer(1, kLargest),
+                          .k = node.at("k").integer(1, kLargest),
+                          .slower = kOrders.parse(node.at("slower").text()),
+                          .factor = read_figure(node.at("factor"))};
+  if (entry.factor.value < 1) node.at("factor").fail("the slower order takes at least as long: a factor of 1 or more");
+  return entry;
 }
 
 OpKind read_kind(const JsonNode& node) {
@@ -293,6 +312,7 @@ DeviceProfile read_device(const JsonNode& node) {
   device.exact_fingerprint = node.text_or("exact_fingerprint", "");
   device.family_fingerprint = node.text_or("family_fingerprint", "");
   for (const JsonNode& curve : node.items_or_none("matmul")) device.matmul.push_back(read_curve(curve));
+  for (const JsonNode& f : node.items_or_none("order_factors")) device.order_factors.push_back(read_order_factor(f));
   for (const JsonNode& op : node.items_or_none("ops")) device.ops.push_back(read_op(op));
   for (const JsonNode& op : node.items_or_none("trees")) device.trees.push_back(read_trees(op));
   for (const JsonNode& op : node.items_or_none("held_out")) device.held_out.push_back(read_held_out(op));

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/graph_rows.h"
 #include "kernels/op_desc.h"
 #include "profiles/boosted_trees.h"
 
@@ -45,6 +46,16 @@ struct MatmulCurve {
   std::vector<MatmulPoint> points;  // ascending m, at least one
   std::vector<ShapeFactor> shape_factors;
   friend bool operator==(const MatmulCurve&, const MatmulCurve&) = default;
+};
+
+// Matmuls in either order of their operands (kernels/graph_rows.h): the curves are times in the better order, and the
+// other one takes `factor` times as long at this (n, k), in any format and for any share of the weight. Of several
+// entries for one shape, that of the nearest m counts; both orders of a shape without one are alike.
+struct OrderFactor {
+  std::int64_t m = 1, n = 0, k = 0;
+  OperandOrder slower = OperandOrder::kActivationsFirst;
+  Figure factor;  // 1 or more
+  friend bool operator==(const OrderFactor&, const OrderFactor&) = default;
 };
 
 // Any other op: fixed_ns + work * ns_per_unit, where the unit is an element of the output (attention: a multiply-add of
@@ -123,6 +134,7 @@ struct DeviceProfile {
   std::string exact_fingerprint;
   std::string family_fingerprint;
   std::vector<MatmulCurve> matmul;
+  std::vector<OrderFactor> order_factors = {};  // none: the device has one order, or nothing is known of the other
   std::vector<OpCurve> ops;
   std::vector<OpTrees> trees;                             // at most one for each op and format
   std::vector<HeldOut> held_out;                          // one for each op and format that was fitted

@@ -22,7 +22,9 @@ enum class SampleStatus : std::uint8_t {
 std::string_view name_of(SampleStatus status);                // "ok", "untrusted", ...
 SampleStatus sample_status_from_name(std::string_view name);  // throws input_error
 
-// What was timed. The canonical text of an op for kOp; for the others a name: "stream", "join poll", "launch".
+// What was timed. The canonical text of an op for kOp and kVariant (sets of parameters of one kernel, timed in turn on
+// one weight that stays in the caches: to be compared with each other only); for the others a name: "stream",
+// "join poll", "launch".
 enum class SampleKind : std::uint8_t {
   kOp,
   kBandwidth,
@@ -32,7 +34,8 @@ enum class SampleKind : std::uint8_t {
   kContention,
   kGate,
   kAnchor,
-  kStep  // a whole step of a model in the executor, on this device alone; params: "rows" (1: decode)
+  kStep,  // a whole step of a model in the executor, on this device alone; params: "rows" (1: decode), "context"
+  kVariant
 };
 std::string_view name_of(SampleKind kind);                // "op", "bandwidth", ...
 SampleKind sample_kind_from_name(std::string_view name);  // throws input_error
@@ -74,7 +77,7 @@ struct RunInfo {
   std::string uid = {};
 };
 
-// What a part of a run spent. stage: "search", "measure", "fit", "solve", "gate", or "run" for all of it.
+// What a part of a run spent. stage: "search", "variants", "measure", "fit", "solve", "gate", or "run" for all of it.
 struct StageTime {
   std::string stage;
   double seconds = 0;

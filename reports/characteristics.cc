@@ -72,6 +72,7 @@ Characteristics characteristics(const Store& store, const Report& report) {
         case SampleKind::kGate:
         case SampleKind::kAnchor:
         case SampleKind::kStep:
+        case SampleKind::kVariant:
           break;
       }
     }

@@ -149,6 +149,8 @@ def device(base, system, part, others):
     result.update(device=rename(base["device"]), name=part.name, driver="coarse",
                   exact_fingerprint=base["exact_fingerprint"].replace(BASE, system), family_fingerprint=f"{system}/{kind}")
     result["matmul"] = [curve(c, part) for c in base["matmul"]]
+    if "order_factors" in base:
+        result["order_factors"] = [{**entry, "factor": assumed(entry["factor"])} for entry in base["order_factors"]]
     result["ops"] = [{"kind": op["kind"], "fixed_ns": assumed(op["fixed_ns"]),
                       "ns_per_unit": assumed(op["ns_per_unit"])} for op in base["ops"]]
     for key in ("launch_ns", "graph_compile_fixed_ns", "graph_compile_ns_per_weight"):

@@ -162,7 +162,10 @@ InferSetup set_up(const InferFlags& flags, std::unique_ptr<Model> model, std::in
   DeviceContext device_context;
   device_context.timeline = setup.timeline.get();
   device_context.kernels.worst = flags.precision == "f32" ? ToleranceClass::kF32 : ToleranceClass::kQ8;
-  if (store != nullptr) device_context.tuned = tuned_kernels(store->kernel_choices());
+  if (store != nullptr) {
+    device_context.tuned = tuned_kernels(store->kernel_choices());
+    device_context.by_shape = shape_choices(store->samples({.kind = SampleKind::kVariant}));
+  }
   device_context.cache_dir = program_cache();
   setup.devices = open_devices(choice.specs, device_context);
   std::vector<Device*> borrowed;

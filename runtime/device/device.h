@@ -10,6 +10,7 @@
 
 #include "kernels/catalogue.h"
 #include "profiles/kernel_choice.h"
+#include "profiles/shape_choice.h"
 #include "runtime/device/arena.h"
 #include "runtime/device/segment.h"
 #include "runtime/device/timeline.h"
@@ -52,6 +53,12 @@ class PreparedSegment {
   double graph_compile_ns = 0;  // of that: compiling a static graph or program
 };
 
+// A row of the catalogue as a device uses it.
+struct KernelUse {
+  const KernelVariant* row = nullptr;  // null: none (a refusal, or nothing in the catalogue describes what runs)
+  ParamValues params = {};             // ParamScope::kShape: those that the device takes for this op; else empty
+};
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -64,8 +71,8 @@ class Device {
   virtual std::unique_ptr<PreparedSegment> prepare(const Segment& segment) = 0;
   // In submission order on this device. `prepared` and the ticket's device outlive the ticket.
   virtual std::unique_ptr<Ticket> submit(PreparedSegment& prepared, const Bindings& bindings) = 0;
-  // The catalogue row that computes such an op here; null where there is none (graphs, emulation, a refusal).
-  virtual const KernelVariant* kernel_for(const OpDesc&) const { return nullptr; }
+  // The catalogue row that computes such an op here.
+  virtual KernelUse kernel_for(const OpDesc&) const { return {}; }
   // Bytes held for packed weights.
   virtual std::uint64_t weight_bytes() const = 0;
 };
@@ -112,8 +119,9 @@ std::string core_list_text(const std::vector<int>& cores);           // "0-1.4";
 struct DeviceContext {
   Timeline* timeline = nullptr;  // never null
   KernelRequest kernels;
-  TunedKernels tuned;     // parameters that a search found
-  std::string cache_dir;  // for compiled programs; empty: none
+  TunedKernels tuned;                      // parameters that a search found
+  std::vector<ShapeChoice> by_shape = {};  // parameters that were found by taking turns
+  std::string cache_dir;                   // for compiled programs; empty: none
 };
 
 class DeviceProvider {

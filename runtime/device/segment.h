@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/host_op.h"
+#include "kernels/variant.h"
 #include "profiles/block_kind.h"
 #include "runtime/device/arena.h"
 
@@ -22,6 +23,9 @@ struct Op {
   Region out;
   WeightSlice weight;  // matmul
   WeightView vector;   // rms_norm: weight; rope: factors (data may be null)
+  // Of the row that computes it, instead of those that the device would take; empty: the device's. For rows whose
+  // parameters are chosen by shape (ParamScope::kShape) only; others pass over it.
+  ParamValues params = {};
 };
 
 // Attention whose context follows from where the step is.

@@ -269,6 +269,34 @@ TEST(Snapdragon, RowsBelowAStageCostAsTheStage) {
   EXPECT_GT(model.op(kNpu, matmul(33, 4096, 4096)).median_ns, at_32);
 }
 
+// The curves are those of the better order: what is published of the other one changes no estimate.
+TEST(Snapdragon, TheSlowOrderOfTheOperandsIsAtThePublishedBound) {
+  constexpr OperandOrder kActivations = OperandOrder::kActivationsFirst;
+  constexpr OperandOrder kWeights = OperandOrder::kWeightsFirst;
+  const CostModel model = shipped("snapdragon-8-gen-3");
+  EXPECT_DOUBLE_EQ(model.order_factor(kNpu, matmul(256, 14336, 4096), kActivations), 6);
+  EXPECT_DOUBLE_EQ(model.order_factor(kNpu, matmul(256, 14336, 4096), kWeights), 1);
+  EXPECT_DOUBLE_EQ(model.order_factor(kNpu, matmul(64, 1024, 4096), kActivations, 14336), 6) << "a share of it";
+  EXPECT_DOUBLE_EQ(model.order_factor(kNpu, matmul(64, 14336, 1024), kActivations, 14336, 4096), 6) << "and a part";
+  EXPECT_DOUBLE_EQ(model.order_factor(kNpu, matmul(256, 4096, 14336), kActivations), 1) << "nothing is known";
+  for (const OrderFactor& entry : model.profile(kNpu).order_factors) {
+    const bool bound = entry.m == 256 && entry.n == 14336 && entry.k == 4096;
+    EXPECT_EQ(entry.factor.provenance, bound ? Provenance::kPublished : Provenance::kAssumed) << entry.n;
+  }
+}
+
+TEST(CostModel, TheOrderOfOperandsFollowsTheNearestRows) {
+  DeviceProfile npu;
+  npu.device = "npu";
+  npu.order_factors = {{1, 64, 32, OperandOrder::kWeightsFirst, {2, 0, Provenance::kAssumed, ""}},
+                       {256, 64, 32, OperandOrder::kActivationsFirst, {3, 0, Provenance::kAssumed, ""}}};
+  const CostModel model({npu});
+  EXPECT_DOUBLE_EQ(model.order_factor("npu", matmul(8, 64, 32), OperandOrder::kWeightsFirst), 2);
+  EXPECT_DOUBLE_EQ(model.order_factor("npu", matmul(8, 64, 32), OperandOrder::kActivationsFirst), 1);
+  EXPECT_DOUBLE_EQ(model.order_factor("npu", matmul(32, 64, 32), OperandOrder::kActivationsFirst), 3);
+  EXPECT_DOUBLE_EQ(model.order_factor("npu", matmul(32, 64, 32), OperandOrder::kWeightsFirst), 1);
+}
+
 TEST(TestNpu, SlowerOfArithmeticAndStreaming) {
   const CostModel model = shipped("test-npu");
   const double weights = 1024.0 * 1024.0;

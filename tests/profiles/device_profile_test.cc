@@ -23,6 +23,9 @@ SystemProfile small_profile() {
   npu.matmul = {{DType::kQ4_0,
                  {{1, figure, figure}, {32, Figure{7, 0, Provenance::kPublished, ""}, figure}},
                  {{1, 4096, 14336, figure}}}};
+  npu.order_factors = {
+      {32, 14336, 4096, OperandOrder::kActivationsFirst, Figure{6, 0, Provenance::kPublished, "up to"}},
+      {1, 64, 64, OperandOrder::kWeightsFirst, Figure{1.5, 0.1, Provenance::kAssumed, ""}}};
   npu.ops = {{OpKind::kAttention, figure, figure}};
   npu.launch_ns = figure;
   npu.join_ns = {{"driver", figure}, {"poll", {}}};
@@ -60,6 +63,8 @@ TEST(DeviceProfile, RefusesWhatCannotBe) {
   expect_refused(read, replaced(valid, "\"m\": 256", "\"m\": 1"), "steps that do not ascend");
   expect_refused(read, replaced(valid, "\"layer_weights\": 3", "\"layer_weights\": -3"),
                  "a model of less than nothing");
+  expect_refused(read, replaced(valid, "\"value\": 6.0", "\"value\": 0.5"), "a slower order that is faster");
+  expect_refused(read, replaced(valid, "\"activations\"", "\"biases\""), "an unknown operand");
   expect_refused(read, replaced(valid, "\"q4_0\"", "\"q9\""), "an unknown format");
   expect_refused(read, replaced(valid, "\"attention\"", "\"convolution\""), "an unknown op");
   expect_refused(read, replaced(valid, "\"value\": 7", "\"value\": -7"), "a negative time");
@@ -132,7 +137,7 @@ TEST(Measurement, Names) {
   for (int i = 0; i <= static_cast<int>(SampleStatus::kNotSupported); ++i) {
     EXPECT_EQ(sample_status_from_name(name_of(static_cast<SampleStatus>(i))), static_cast<SampleStatus>(i));
   }
-  for (int i = 0; i <= static_cast<int>(SampleKind::kStep); ++i) {
+  for (int i = 0; i <= static_cast<int>(SampleKind::kVariant); ++i) {
     EXPECT_EQ(sample_kind_from_name(name_of(static_cast<SampleKind>(i))), static_cast<SampleKind>(i));
   }
   EXPECT_THROW(sample_kind_from_name("?"), Error);

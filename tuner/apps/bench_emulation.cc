@@ -1,5 +1,6 @@
 // Benchmarks of emulated devices: does a single op take the time that the profile says? The shapes are those of table 3
-// of arXiv 2501.14794v2, and sizes on a stage boundary, just below and just above it.
+// of arXiv 2501.14794v2, those of which it compares the order of operands, and sizes on a stage boundary, just below
+// and just above it. Where the profile knows two orders, each shape is timed in both.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/statistics.h"
+#include "kernels/graph_rows.h"
 #include "profiles/cost_model.h"
 #include "tuner/apps/bench_common.h"
 
@@ -18,10 +20,11 @@ struct Shape {
   std::int64_t m, n, k;
 };
 constexpr Shape kShapes[] = {
-    {1, 4096, 4096},   {1, 28672, 4096},  {1, 4096, 14336},                      // table 3: decode
-    {128, 4096, 4096}, {256, 4096, 4096}, {256, 4096, 14336},                    // and prefill
-    {255, 4096, 4096}, {257, 4096, 4096}, {512, 4096, 4096},                     // rows round a stage
-    {256, 4064, 4096}, {256, 4095, 4096}, {256, 4097, 4096},  {256, 4128, 4096}  // features round a stage
+    {1, 4096, 4096},   {1, 28672, 4096},   {1, 4096, 14336},                      // table 3: decode
+    {128, 4096, 4096}, {256, 4096, 4096},  {256, 4096, 14336},                    // and prefill
+    {1, 14336, 4096},  {256, 14336, 4096},                                        // order of operands
+    {255, 4096, 4096}, {257, 4096, 4096},  {512, 4096, 4096},                     // rows round a stage
+    {256, 4064, 4096}, {256, 4095, 4096},  {256, 4097, 4096},  {256, 4128, 4096}  // features round a stage
 };
 
 // Of the system that "sim:<system>/<device>" names.
@@ -31,10 +34,12 @@ SystemProfile system_of(const std::string& id) {
   return system_profile_from_json(shipped != nullptr ? *shipped : read_file(name));
 }
 
-void run_op(benchmark::State& state, Device& device, Timeline& timeline, const OpDesc& desc, double profile_ns) {
+void run_op(benchmark::State& state, Device& device, Timeline& timeline, const OpDesc& desc, const ParamValues& params,
+            double profile_ns) {
   try {
     Op op;
     op.desc = desc;
+    op.params = params;
     op.weight = {{nullptr, desc.w, desc.n, desc.k}, 0, desc.n, 0, desc.k};
     op.in[0] = {0, 0, desc.m, 0, desc.k};
     op.out = {1, 0, desc.m, 0, desc.n};
@@ -70,12 +75,23 @@ void register_emulation_benchmarks(const std::vector<std::unique_ptr<Device>>& d
       if (!sizes.empty() && std::find(sizes.begin(), sizes.end(), shape.m) == sizes.end()) continue;
       const OpDesc desc{.kind = OpKind::kMatmul, .m = shape.m, .n = shape.n, .k = shape.k, .w = DType::kQ4_0};
       const double profile_ns = costs.op(facts.id.substr(4), desc).median_ns;
-      benchmark::RegisterBenchmark(("emulated/" + facts.id + "/" + canonical_text(desc)).c_str(),
-                                   [d = device.get(), &timeline, desc, profile_ns](benchmark::State& state) {
-                                     run_op(state, *d, timeline, desc, profile_ns);
-                                   })
-          ->Unit(benchmark::kMicrosecond)
-          ->UseRealTime();
+      const std::string name = "emulated/" + facts.id + "/" + canonical_text(desc);
+      const auto add = [&](const std::string& as, const ParamValues& params, double ns) {
+        benchmark::RegisterBenchmark(as.c_str(),
+                                     [d = device.get(), &timeline, desc, params, ns](benchmark::State& state) {
+                                       run_op(state, *d, timeline, desc, params, ns);
+                                     })
+            ->Unit(benchmark::kMicrosecond)
+            ->UseRealTime();
+      };
+      if (device->kernel_for(desc).row == nullptr) {
+        add(name, {}, profile_ns);
+        continue;
+      }
+      for (const OperandOrder order : {OperandOrder::kActivationsFirst, OperandOrder::kWeightsFirst}) {
+        const double factor = costs.order_factor(facts.id.substr(4), desc, order);
+        add(name + " " + std::string(name_of(order)) + " first", params_of(order), factor * profile_ns);
+      }
     }
   }
 }

@@ -11,6 +11,12 @@ namespace {
 constexpr int kPairs = 3;
 constexpr double kWorthChanging = 0.97;  // of the default's time
 
+std::string words(const ParamValues& params) {
+  std::string text;
+  for (const auto& [name, value] : params) text += " " + name + "=" + std::to_string(value);
+  return text;
+}
+
 }  // namespace
 
 std::vector<SearchTask> search_tasks(const ModelShape& shape, const Device& device,
@@ -27,8 +33,8 @@ std::vector<SearchTask> search_tasks(const ModelShape& shape, const Device& devi
   for (const Subject& subject : subjects_for(shape, {&device.facts()}, {})) {
     if (subject.kind != SampleKind::kOp) continue;
     const OpDesc op = parse_op_desc(subject.subject);
-    const KernelVariant* const variant = device.kernel_for(op);
-    if (variant == nullptr) continue;
+    const KernelVariant* const variant = device.kernel_for(op).row;
+    if (variant == nullptr || variant->scope != ParamScope::kDevice) continue;
     const ShapeClass shape_class = shape_class_of(op);
     const bool tunable = std::any_of(variant->params.begin(), variant->params.end(),
                                      [&](const ParamSpec& param) { return param.matters_to(shape_class); });
@@ -66,11 +72,20 @@ std::string words(const KernelChoice& choice) {
   if (const std::optional<ShapeClass> shape_class = choice.shape_class()) {
     text += " " + std::string(name_of(*shape_class));
   }
-  text += ":";
-  for (const auto& [name, value] : choice.params) text += " " + name + "=" + std::to_string(value);
+  text += ":" + words(choice.params);
   char ratio[64];
   std::snprintf(ratio, sizeof ratio, ", %.2fx of the default's time", choice.best_ns / choice.default_ns);
   return text + (choice.best_ns < choice.default_ns ? ratio : " (the default)");
+}
+
+std::string words(const ShapeChoice& choice) {
+  std::string text = choice.variant + ", " + canonical_text(choice.op) + ":" + words(choice.timed.front().params);
+  for (std::size_t i = 1; i < choice.timed.size(); ++i) {
+    char ratio[64];
+    std::snprintf(ratio, sizeof ratio, ", %.2fx of", choice.timed.front().ns / choice.timed[i].ns);
+    text += ratio + words(choice.timed[i].params) + "'s time";
+  }
+  return text;
 }
 
 }  // namespace hetero

@@ -30,5 +30,7 @@ std::optional<KernelChoice> decide(const KernelSearch& search, const OpDesc& op,
 
 // "matmul.opencl.gemm_q8 many_rows: rows_block=32 tile=6 ..., 0.77x of the default's time"
 std::string words(const KernelChoice& choice);
+// "matmul.graph, matmul m=256 n=14336 k=4096 w=q4_0 a=f32: weights_first=1, 0.17x of weights_first=0's time"
+std::string words(const ShapeChoice& choice);
 
 }  // namespace hetero

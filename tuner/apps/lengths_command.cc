@@ -56,8 +56,8 @@ Setting setting_of(const TuneFlags& flags, const ModelShape& shape) {
   Setting setting;
   setting.shape = shape;
   RealTimeline timeline;
-  const auto devices = open_wanted(flags, timeline, {});
   const std::unique_ptr<Store> store = open_store(flags, StoreAccess::kReadOnly);
+  const auto devices = open_wanted(flags, timeline, store.get());
   setting.profiles = stored_profiles(*store, devices);
   const auto find = [&](auto&& wanted) {
     const auto it = std::find_if(setting.profiles.begin(), setting.profiles.end(), wanted);
@@ -178,7 +178,7 @@ int run_lengths(const TuneFlags& flags) {
                                    {"pipe", plan_on_graphs(setting, Strategy::kSingle, setting.sizes), {}},
                                    {"solver", solved(setting, length), {}}};
     RealTimeline timeline;
-    const auto devices = open_wanted(flags, timeline, {});
+    const auto devices = open_wanted(flags, timeline, open_store(flags, StoreAccess::kReadOnly).get());
     bool emulated = false;
     for (const auto& device : devices) emulated = emulated || device->facts().emulated;
     Engine engine(model->graph(), timeline, pointers(devices), manners.front().plan, options);

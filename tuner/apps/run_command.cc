@@ -58,7 +58,8 @@ int run_all(const TuneFlags& flags) {
   const std::unique_ptr<Model> model = Model::load(flags.model);
   watch_for_interrupt();
   Tuning tuning(flags, shape_checked(model->shape()));
-  if (!tuning.search_kernels() || !tuning.measure(kMeasurePart) || !tuning.time_steps(*model, kStepsUntil)) {
+  if (!tuning.search_kernels() || !tuning.choose_by_shape() || !tuning.measure(kMeasurePart) ||
+      !tuning.time_steps(*model, kStepsUntil)) {
     return say_interrupted(flags);
   }
   tuning.fit();
@@ -77,7 +78,7 @@ int run_measure(const TuneFlags& flags) {
   const ModelShape shape = load_shape(flags.model);
   watch_for_interrupt();
   Tuning tuning(flags, shape_checked(shape));
-  if (!tuning.measure(1)) return say_interrupted(flags);
+  if (!tuning.choose_by_shape() || !tuning.measure(1)) return say_interrupted(flags);
   tuning.end(tuning.outcome_name());
   say_if_busy(tuning);
   log_note(tuning.outcome_name() != "budget" ? "everything has been measured; next: hetero-tune fit"

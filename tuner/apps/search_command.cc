@@ -91,7 +91,7 @@ std::vector<std::string> summary(const KernelSearch& search) {
 // Opened only for its name: trials run in processes of their own.
 std::string family_of(const TuneFlags& flags) {
   RealTimeline timeline;
-  return open_wanted(flags, timeline, {}).front()->facts().family_fingerprint;
+  return open_wanted(flags, timeline, nullptr).front()->facts().family_fingerprint;
 }
 
 void keep(const TuneFlags& flags, const KernelSearch& search, const OpDesc& op, const KernelVariant& variant) {

@@ -14,6 +14,7 @@ struct Shown {
   std::vector<Store::RunRow> runs;
   std::vector<DeviceProfile> profiles;
   std::vector<KernelChoice> kernels;
+  std::vector<ShapeChoice> by_shape;
   std::vector<std::pair<std::string, Plan>> plans;  // model name, plan
   std::int64_t samples = 0;
 };
@@ -24,6 +25,7 @@ Shown collect(const Store& store) {
   shown.samples = store.sample_count();
   for (Store::ProfileRow& row : store.profiles()) shown.profiles.push_back(std::move(row.profile));
   shown.kernels = store.kernel_choices();
+  shown.by_shape = stored_choices(store);
   for (Store::PlanRow& row : store.plans()) {
     const std::optional<ModelShape> shape = store.shape(row.plan.model_fingerprint);
     const std::string model = shape && !shape->name.empty() ? shape->name : row.plan.model_fingerprint;
@@ -61,7 +63,8 @@ void print_tables(const Shown& shown) {
   std::printf("%s\n", profiles.text().c_str());
 
   for (const KernelChoice& choice : shown.kernels) std::printf("%s\n", words(choice).c_str());
-  if (!shown.kernels.empty()) std::printf("\n");
+  for (const ShapeChoice& choice : shown.by_shape) std::printf("%s\n", words(choice).c_str());
+  if (!shown.kernels.empty() || !shown.by_shape.empty()) std::printf("\n");
 
   for (const auto& [model, plan] : shown.plans) {
     std::printf("plan for %s on %s\n\n", model.c_str(), devices_of(plan).c_str());
@@ -112,6 +115,15 @@ int run_show(const TuneFlags& flags) {
                                    {"params", c.params},
                                    {"best_ns", c.best_ns},
                                    {"default_ns", c.default_ns}});
+  }
+  document["by_shape"] = nlohmann::ordered_json::array();
+  for (const ShapeChoice& c : shown.by_shape) {
+    nlohmann::ordered_json timed = nlohmann::ordered_json::array();
+    for (const TimedParams& t : c.timed) timed.push_back({{"params", t.params}, {"ns", t.ns}, {"samples", t.samples}});
+    document["by_shape"].push_back({{"variant", c.variant},
+                                    {"exact_fingerprint", c.exact_fingerprint},
+                                    {"subject", canonical_text(c.op)},
+                                    {"timed", std::move(timed)}});
   }
   document["plans"] = nlohmann::ordered_json::array();
   for (const auto& [model, plan] : shown.plans) {

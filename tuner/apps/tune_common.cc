@@ -91,11 +91,17 @@ std::vector<DeviceSpec> wanted_devices(const TuneFlags& flags) {
   return specs;
 }
 
-std::vector<std::unique_ptr<Device>> open_wanted(const TuneFlags& flags, Timeline& timeline,
-                                                 const TunedKernels& tuned) {
+std::vector<ShapeChoice> stored_choices(const Store& store) {
+  return shape_choices(store.samples({.kind = SampleKind::kVariant}));
+}
+
+std::vector<std::unique_ptr<Device>> open_wanted(const TuneFlags& flags, Timeline& timeline, const Store* store) {
   DeviceContext context;
   context.timeline = &timeline;
-  context.tuned = tuned;
+  if (store != nullptr) {
+    context.tuned = tuned_kernels(store->kernel_choices());
+    context.by_shape = stored_choices(*store);
+  }
   context.cache_dir = cache_folder();
   return open_devices(wanted_devices(flags), context);
 }

@@ -69,7 +69,10 @@ std::string system_document(const std::string& profile);
 
 // The devices of the flags, or the default ones. Throws environment_error when there are none.
 std::vector<DeviceSpec> wanted_devices(const TuneFlags& flags);
-std::vector<std::unique_ptr<Device>> open_wanted(const TuneFlags& flags, Timeline& timeline, const TunedKernels& tuned);
+// With the parameters of kernels that `store` knows; null: with the default ones.
+std::vector<std::unique_ptr<Device>> open_wanted(const TuneFlags& flags, Timeline& timeline, const Store* store);
+// What was found by taking turns, of all devices.
+std::vector<ShapeChoice> stored_choices(const Store& store);
 
 std::string database_path(const TuneFlags& flags);
 // kReadOnly: throws environment_error when there is no file, naming the command that makes it.

@@ -13,6 +13,7 @@
 #include "tuner/fit/fit.h"
 #include "tuner/gate/gate.h"
 #include "tuner/gate/single_steps.h"
+#include "tuner/measure/variants.h"
 #include "tuner/solve/families.h"
 #include "tuner/solve/graph_sizes.h"
 
@@ -24,6 +25,7 @@ constexpr double kSearchPart = 0.25;
 constexpr double kLeastSearchSeconds = 15;
 // Time for less than two searches is better spent on measuring, unless one is all there is to do.
 constexpr double kLeastSearchesSeconds = 2 * kLeastSearchSeconds;
+constexpr double kVariantPart = 0.15;           // for kernels whose parameters are chosen by shape
 constexpr double kSecondsPerConfiguration = 2;  // where there are too few of them to fill that
 // A gate that cannot finish a single bucket is none: it gets this much even where the budget has been spent.
 constexpr double kLeastGateSeconds = 5;
@@ -53,10 +55,21 @@ std::vector<int> cores_of(const std::vector<std::unique_ptr<Device>>& devices) {
   return cores;
 }
 
+// Whether an op was timed as the device computes it now: its parameters may have been chosen since, by its shape. What
+// older versions stored names none, and had the defaults.
+bool as_now(const Device& device, const Sample& sample) {
+  if (sample.kind != SampleKind::kOp) return true;
+  const KernelUse use = device.kernel_for(parse_op_desc(sample.subject));
+  if (use.row == nullptr || use.row->scope != ParamScope::kShape) return true;
+  return (sample.params.empty() ? default_params(*use.row) : sample.params) ==
+         (use.params.empty() ? default_params(*use.row) : use.params);
+}
+
 // Of every status: what a device refused counts too.
-std::vector<Sample> samples_of(const Store& store, const DeviceFacts& facts) {
+std::vector<Sample> samples_of(const Store& store, const Device& device) {
+  const DeviceFacts& facts = device.facts();
   std::vector<Sample> samples = store.samples({facts.exact_fingerprint, std::nullopt, std::nullopt, false});
-  std::erase_if(samples, [&](const Sample& s) { return s.device != facts.id; });
+  std::erase_if(samples, [&](const Sample& s) { return s.device != facts.id || !as_now(device, s); });
   return samples;
 }
 
@@ -78,7 +91,7 @@ double budget_seconds(const TuneFlags& flags) {
 // A device that is not there makes no database and no run.
 std::unique_ptr<Store> open_store_for_devices(const TuneFlags& flags) {
   RealTimeline timeline;
-  open_wanted(flags, timeline, {});
+  open_wanted(flags, timeline, nullptr);
   return open_store(flags, StoreAccess::kReadWrite);
 }
 
@@ -162,6 +175,28 @@ bool Tuning::search_kernels() {
   return false;
 }
 
+bool Tuning::choose_by_shape() {
+  const std::vector<std::unique_ptr<Device>> devices = opened();
+  VariantOptions options;
+  options.budget_seconds = kVariantPart * budget_seconds_;
+  const std::vector<VariantContest> contests =
+      variant_contests(shape_, pointers(devices), stored_choices(*store_), options);
+  if (contests.empty()) return true;
+  const Stage stage(*this, "variants", options.budget_seconds, cores_of(devices));
+  Progress progress("kernels by shape");
+  MeasureHooks hooks;
+  hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
+  hooks.progress = [&](const MeasureProgress& p) { progress.update(p.fraction, p.now, p.seconds_left); };
+  hooks.stop = interrupted;
+  const MeasureOutcome outcome = time_variants(contests, timeline_, options, hooks);
+  if (outcome == MeasureOutcome::kBudgetSpent) {
+    log_note("not every kernel that is chosen by shape was timed; the same command goes on from there");
+  }
+  if (outcome != MeasureOutcome::kInterrupted) return true;
+  end("interrupted");
+  return false;
+}
+
 bool Tuning::measure(double part) {
   const std::vector<std::unique_ptr<Device>> devices = opened();
   MeasureOptions options;
@@ -193,7 +228,7 @@ bool Tuning::time_steps(const Model& model, double until) {
   options.budget_seconds = std::max(0.0, until * budget_seconds_ - to_ns(timeline_.now()) / 1e9);
   const std::string id = fingerprint(shape_);
   for (Device* device : devices) {
-    for (const Sample& s : samples_of(*store_, device->facts())) {
+    for (const Sample& s : samples_of(*store_, *device)) {
       if (s.kind == SampleKind::kStep && s.subject == step_subject(id)) {
         ++options.have[{s.device, s.params.contains("rows") ? s.params.at("rows") : 0}];
       }
@@ -220,7 +255,7 @@ void Tuning::fit() {
   const Stage stage(*this, "fit", 0);
   const std::vector<std::unique_ptr<Device>> devices = opened();
   for (const auto& device : devices) {
-    const std::vector<Sample> samples = samples_of(*store_, device->facts());
+    const std::vector<Sample> samples = samples_of(*store_, *device);
     std::map<std::string, ModelShape> shapes;
     for (const Sample& s : samples) {
       const std::string model = model_of_step(s.subject);
@@ -305,9 +340,7 @@ void Tuning::end(const std::string& outcome) {
   ended_ = true;
 }
 
-std::vector<std::unique_ptr<Device>> Tuning::opened() {
-  return open_wanted(flags_, timeline_, tuned_kernels(store_->kernel_choices()));
-}
+std::vector<std::unique_ptr<Device>> Tuning::opened() { return open_wanted(flags_, timeline_, store_.get()); }
 
 std::vector<Device*> Tuning::running() {
   if (running_.empty()) running_ = opened();
@@ -351,7 +384,7 @@ std::vector<Tuning::Search> Tuning::open_searches() {
 int Tuning::resume(std::vector<Subject>& subjects, const std::vector<std::unique_ptr<Device>>& devices) const {
   std::map<std::tuple<SampleKind, std::string, std::string, std::string>, int> have;
   for (const auto& device : devices) {
-    for (const Sample& s : samples_of(*store_, device->facts())) {
+    for (const Sample& s : samples_of(*store_, *device)) {
       if (s.status == SampleStatus::kOk) ++have[{s.kind, s.device, s.subject, s.active_with}];
     }
   }

@@ -31,6 +31,9 @@ class Tuning {
 
   // Parameters for kernels that have none yet, as far as the budget allows. False: interrupted, and the run is closed.
   bool search_kernels();
+  // Between parameters that are chosen by shape, for the model's matmuls that were not decided yet. What follows opens
+  // the devices with what was found. False: interrupted, and the run is closed.
+  bool choose_by_shape();
   // Until `part` of the budget is spent. False: interrupted, and the run is closed.
   bool measure(double part);
   // Whole steps on each device alone, until `until` of the budget is spent. False: interrupted, and the run is closed.

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "profiles/cost_model.h"
+#include "profiles/shape_choice.h"
 #include "tuner/fit/curves.h"
 #include "tuner/fit/held_out.h"
 #include "tuner/fit/steps.h"
@@ -112,6 +113,32 @@ void fit_graph_compile(const std::map<Key, Spread>& compile, DeviceProfile& prof
   profile.graph_compile_ns_per_weight = {line.per_unit, 0, Provenance::kMeasured, source_text(samples)};
 }
 
+// What the worse order of a matmul's operands costs, where both were timed. A shape that occurs in several formats
+// counts as it does in the first.
+std::vector<OrderFactor> fit_order_factors(const std::vector<const Sample*>& samples) {
+  std::vector<Sample> timed;
+  for (const Sample* s : samples) {
+    if (s->kind == SampleKind::kVariant) timed.push_back(*s);
+  }
+  std::vector<OrderFactor> factors;
+  for (const ShapeChoice& choice : shape_choices(timed)) {
+    if (choice.variant != graph_matmul().id) continue;
+    const auto [best, worst] =
+        std::minmax_element(choice.timed.begin(), choice.timed.end(),
+                            [](const TimedParams& a, const TimedParams& b) { return a.ns < b.ns; });
+    const OrderFactor factor{choice.op.m,
+                             choice.op.n,
+                             choice.op.k,
+                             order_of(worst->params),
+                             {worst->ns / best->ns, 0, Provenance::kMeasured, source_text(worst->samples)}};
+    const bool known = std::any_of(factors.begin(), factors.end(), [&](const OrderFactor& f) {
+      return f.m == factor.m && f.n == factor.n && f.k == factor.k;
+    });
+    if (!known) factors.push_back(factor);
+  }
+  return factors;
+}
+
 void refuse_if_incomplete(const DeviceFacts& facts, const DeviceProfile& profile,
                           const std::vector<const Sample*>& not_supported) {
   std::vector<std::string> missing;
@@ -147,6 +174,7 @@ void call_simulated(DeviceProfile& profile) {
     }
     for (ShapeFactor& shape : curve.shape_factors) relabel(shape.factor);
   }
+  for (OrderFactor& entry : profile.order_factors) relabel(entry.factor);
   for (OpTrees& trees : profile.trees) relabel(trees.scale);
   for (OpCurve& curve : profile.ops) {
     relabel(curve.fixed_ns);
@@ -199,6 +227,7 @@ DeviceProfile fit(const DeviceFacts& facts, const std::vector<Sample>& samples,
   profile.memory_bytes = facts.memory_bytes;
   profile.stage = find_stage(timings);
   fit_costs(timings, profile);
+  profile.order_factors = fit_order_factors(trusted);
 
   std::vector<double> launches;
   for (const Sample* s : trusted) {

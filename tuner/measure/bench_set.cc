@@ -39,13 +39,14 @@ Waiter quiet_waiter(const DeviceFacts& facts) {
   return facts.waiters.empty() ? Waiter::kPoll : facts.waiters.front();
 }
 
-Bench& BenchSet::declare(Device& device, const OpDesc& op) {
-  std::unique_ptr<Bench>& slot = benches_[{device.facts().id, canonical_text(op)}];
+Bench& BenchSet::declare(Device& device, const OpDesc& op, const ParamValues& params) {
+  std::unique_ptr<Bench>& slot = benches_[{device.facts().id, canonical_text(op), params}];
   if (slot != nullptr) return *slot;
   slot = std::make_unique<Bench>();
   Bench& bench = *slot;
   bench.device = &device;
   bench.op = op;
+  bench.params = params;
   bench.ops_per_segment = ops_for(op, device.facts(), most_ops_);
   if (op.kind == OpKind::kMatmul) {
     const int cold = WeightPool::copies_for(op.w, op.n, op.k, cold_bytes_);
@@ -127,6 +128,7 @@ void BenchSet::attach() {
 Op BenchSet::op_of(const Bench& bench, int copy) const {
   Op op;
   op.desc = bench.op;
+  op.params = bench.params;
   op.desc.context = 0;  // as a schedule leaves it: the position is bound at submission
   op.in = bench.in;
   op.out = bench.out;

@@ -29,6 +29,7 @@ struct BenchTimes {
 struct Bench {
   Device* device = nullptr;
   OpDesc op;
+  ParamValues params;  // of the op, as Op::params
   Bindings bindings;
   int copies = 1;  // of the weight
   int ops_per_segment = 1;
@@ -54,8 +55,9 @@ class BenchSet {
   BenchSet(Timeline& timeline, std::uint64_t cold_bytes, int most_ops = 32)
       : timeline_(timeline), cold_bytes_(cold_bytes), most_ops_(most_ops) {}
 
-  // Before attach(). The same op on the same device is one bench. Returned references stay valid.
-  Bench& declare(Device& device, const OpDesc& op);
+  // Before attach(). The same op on the same device with the same parameters is one bench. Returned references stay
+  // valid. `params`: as Op::params.
+  Bench& declare(Device& device, const OpDesc& op, const ParamValues& params = {});
   // Allocates the arena, fills it with random values and attaches it to every device that was named.
   void attach();
 
@@ -78,7 +80,7 @@ class BenchSet {
   int most_ops_;
   WeightPool weights_;
   Arena arena_;
-  std::map<std::pair<std::string, std::string>, std::unique_ptr<Bench>> benches_;
+  std::map<std::tuple<std::string, std::string, ParamValues>, std::unique_ptr<Bench>> benches_;
   // (device, role, columns, origin) -> rows and, once allocated, id. A tensor per width: strides are those of a model.
   using TensorKey = std::tuple<std::string, std::string, std::int64_t, int>;
   struct TensorPlan {

@@ -38,12 +38,6 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-// "matmul.opencl.gemm#1"; empty where the device has no rows of the catalogue.
-std::string variant_name(const Device& device, const OpDesc& op) {
-  const KernelVariant* const variant = device.kernel_for(op);
-  return variant == nullptr ? "" : variant->id + "#" + std::to_string(variant->revision);
-}
-
 bool is_decode(const OpDesc& op) { return op.m == 1; }
 
 struct Item {
@@ -230,7 +224,11 @@ class Session {
     s.device = item.subject.device;
     s.exact_fingerprint = item.bench->device->facts().exact_fingerprint;
     s.subject = subject;
-    if (kind == SampleKind::kOp) s.variant = variant_name(*item.bench->device, item.bench->op);
+    if (kind == SampleKind::kOp) {
+      const KernelUse use = item.bench->device->kernel_for(item.bench->op);
+      s.variant = variant_name(use.row);
+      s.params = use.params;
+    }
     s.round = item.subject.have;
     return s;
   }

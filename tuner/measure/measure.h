@@ -34,6 +34,10 @@ struct Subject {
 std::vector<Subject> subjects_for(const ModelShape& shape, const std::vector<const DeviceFacts*>& devices,
                                   const MeasureOptions& options);
 
+// Pure: the model's matmuls whole, at the sizes by which a static device's kernels are chosen: the smallest, and the
+// size nearest to a typical prompt. Those with the largest part of a step first.
+std::vector<OpDesc> deciding_matmuls(const ModelShape& shape, const DeviceFacts& device);
+
 struct MeasureProgress {
   double fraction = 0;
   std::string now;

@@ -278,6 +278,22 @@ class SubjectList {
 
 }  // namespace
 
+std::vector<OpDesc> deciding_matmuls(const ModelShape& shape, const DeviceFacts& device) {
+  const std::vector<std::int64_t>& sizes = device.standard_sizes;
+  if (sizes.empty()) return {};
+  std::vector<OpUse> uses;
+  for (const std::int64_t m : std::set<std::int64_t>{sizes.front(), nearest(sizes, kTypicalPrefill)}) {
+    for (const OpUse& use : ops_of_step(shape, m, sizes.front(), m)) {
+      const auto same = [&](const OpUse& u) { return u.op == use.op; };
+      if (use.op.kind == OpKind::kMatmul && std::none_of(uses.begin(), uses.end(), same)) uses.push_back(use);
+    }
+  }
+  std::stable_sort(uses.begin(), uses.end(), [](const OpUse& a, const OpUse& b) { return a.part > b.part; });
+  std::vector<OpDesc> ops;
+  for (const OpUse& use : uses) ops.push_back(use.op);
+  return ops;
+}
+
 std::vector<Subject> subjects_for(const ModelShape& shape, const std::vector<const DeviceFacts*>& devices,
                                   const MeasureOptions& options) {
   return SubjectList(shape, devices, options).build();

@@ -59,11 +59,11 @@ Applicability CpuDevice::supports(const Segment& segment) const {
   return {};
 }
 
-const KernelVariant* CpuDevice::kernel_for(const OpDesc& op) const {
+KernelUse CpuDevice::kernel_for(const OpDesc& op) const {
   try {
-    return &choose(family_, op, hardware_, request_);
+    return {&choose(family_, op, hardware_, request_)};
   } catch (const Error&) {
-    return nullptr;
+    return {};
   }
 }
 

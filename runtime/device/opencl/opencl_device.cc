@@ -213,11 +213,11 @@ Applicability OpenClDevice::supports(const Segment& segment) const {
   return {};
 }
 
-const KernelVariant* OpenClDevice::kernel_for(const OpDesc& op) const {
+KernelUse OpenClDevice::kernel_for(const OpDesc& op) const {
   try {
-    return &choose(KernelFamily::kOpenCl, op, hardware_, request_);
+    return {&choose(KernelFamily::kOpenCl, op, hardware_, request_)};
   } catch (const Error&) {
-    return nullptr;
+    return {};
   }
 }
 

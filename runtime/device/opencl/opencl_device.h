@@ -31,7 +31,7 @@ class OpenClDevice final : public Device {
 
   const DeviceFacts& facts() const override { return facts_; }
   Applicability supports(const Segment& segment) const override;
-  const KernelVariant* kernel_for(const OpDesc& op) const override;
+  KernelUse kernel_for(const OpDesc& op) const override;
   void attach(Arena& arena) override;
   std::unique_ptr<PreparedSegment> prepare(const Segment& segment) override;
   std::unique_ptr<Ticket> submit(PreparedSegment& prepared, const Bindings& bindings) override;

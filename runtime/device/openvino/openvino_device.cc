@@ -38,6 +38,7 @@ std::string text_of(const Segment& segment) {
     for (const std::byte* data : {op.weight.weight.data, op.vector.data}) {
       text += " " + std::to_string(std::bit_cast<std::uintptr_t>(data));
     }
+    for (const auto& [name, value] : op.params) text += " " + name + "=" + std::to_string(value);
     text += "\n";
   }
   return text;
@@ -122,10 +123,11 @@ OpenVinoDevice::OpenVinoDevice(DeviceFacts facts, OpenVinoOptions options, const
       ahead_(timeline_, facts_.cores) {
   worker_.call([this] { connect(); });
   const std::string stored = options_.requantise ? name_of(*options_.requantise) : "stored";
-  const std::string order = options_.order == OperandOrder::kWeightsFirst ? "|weights first" : "";
+  const std::string order = options_.order ? "|" + std::string(name_of(*options_.order)) + " first" : "";
   facts_.family_fingerprint = fingerprint_text(facts_.name + "|" + facts_.driver);
   facts_.exact_fingerprint = fingerprint_text(compiler_->identity() + "|" + core_list_text(facts_.cores) + "|" +
                                               stored + "|" + list_text(facts_.standard_sizes) + order + "|graphs 1");
+  orders_ = OperandOrders(options_.order, context, facts_);
   if (!facts_.cores.empty() && facts_.cores.size() < all_cores().size()) verify_placement();
 }
 
@@ -155,6 +157,7 @@ OpenVinoDevice::~OpenVinoDevice() {
 
 Applicability OpenVinoDevice::supports(const Segment& segment) const {
   if (Applicability can = ov_applicable(segment); !can.yes) return can;
+  if (Applicability can = orders_.allows(segment); !can.yes) return can;
   const std::int64_t rows = segment.ops.empty() ? 0 : segment.ops.front().desc.m;
   const auto& sizes = facts_.standard_sizes;
   if (std::find(sizes.begin(), sizes.end(), rows) == sizes.end()) {
@@ -185,7 +188,8 @@ RequantisationError OpenVinoDevice::requantisation() const {
 
 OvKept OpenVinoDevice::compile(const Segment& segment, double& compile_ns) {
   const OvGraphOptions options{options_.settings.precision == ToleranceClass::kF16,
-                               [this](const WeightSlice& slice) { return weight(slice); }, options_.order};
+                               [this](const WeightSlice& slice) { return weight(slice); },
+                               [this](const Op& op) { return orders_.of(op); }};
   OvKept kept;
   for (OvGraph& graph : ov_graphs(segment, options)) {
     OvCompiled compiled = compiler_->compile(graph);
@@ -382,7 +386,7 @@ void OpenVinoDevice::verify_placement() {
   ov::InferRequest request;
   worker_.call([&] {
     const OvGraphOptions options{
-        false, [](const WeightSlice& slice) { return std::make_shared<const OvWeight>(ov_weight(slice)); }, {}};
+        false, [](const WeightSlice& slice) { return std::make_shared<const OvWeight>(ov_weight(slice)); }};
     OvCompiler compiler(*core_, timeline_,
                         {options_.settings.device, options_.settings.precision, options_.settings.threads, ""});
     request = compiler.compile(ov_graphs(segment, options).front()).model.create_infer_request();

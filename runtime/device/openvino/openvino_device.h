@@ -19,13 +19,14 @@
 #include "runtime/device/openvino/ov_graph.h"
 #include "runtime/device/openvino/ov_shelf.h"
 #include "runtime/device/openvino/ov_worker.h"
+#include "runtime/device/operand_orders.h"
 
 namespace hetero {
 
 struct OpenVinoOptions {
   OvSettings settings;
-  std::optional<Requantisation> requantise;              // quantised weights are rounded to it; none: kept as stored
-  OperandOrder order = OperandOrder::kActivationsFirst;  // of every matmul
+  std::optional<Requantisation> requantise;  // quantised weights are rounded to it; none: kept as stored
+  std::optional<OperandOrder> order;         // of every matmul; none: as was measured for its shape
   std::uint64_t keep_bytes = 0;  // graphs that nobody uses are kept up to so much; 0: a quarter of the memory
 };
 
@@ -57,6 +58,7 @@ class OpenVinoDevice final : public Device, public CompilesAhead {
   // kept for later ones: those that no segment uses only as long as all together hold less than options.keep_bytes.
   std::unique_ptr<PreparedSegment> prepare(const Segment& segment) override;
   std::unique_ptr<Ticket> submit(PreparedSegment& prepared, const Bindings& bindings) override;
+  KernelUse kernel_for(const OpDesc& op) const override { return orders_.kernel_for(op); }
   // Bytes of the constants of all graphs, as they are given to OpenVINO; what a plugin makes of them is its own.
   std::uint64_t weight_bytes() const override { return shelf_.weight_bytes(); }
 
@@ -89,6 +91,7 @@ class OpenVinoDevice final : public Device, public CompilesAhead {
 
   DeviceFacts facts_;
   OpenVinoOptions options_;
+  OperandOrders orders_;
   Timeline& timeline_;
   Arena* arena_ = nullptr;
   mutable std::mutex weights_mutex_;                            // guards weights_ and requantisation_

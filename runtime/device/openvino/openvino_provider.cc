@@ -62,14 +62,14 @@ OpenVinoOptions parse_options(const DeviceSpec& spec, const std::string& name, c
       sizes = parse_size_list(value);
     } else if (option == "weights" && (value == "stored" || requantisation_from(value))) {
       options.requantise = requantisation_from(value);
-    } else if (option == "order" && (value == "activations" || value == "weights")) {
-      options.order = value == "weights" ? OperandOrder::kWeightsFirst : OperandOrder::kActivationsFirst;
+    } else if (const auto order = order_option(value); option == "order" && order) {
+      options.order = *order;
     } else if (option == "cache" && (value == "0" || value == "1")) {
       cache = value == "1";
     } else {
       throw usage_error("device '" + spec.text + "' has no option " + option + "=" + value,
                         "openvino knows precision=f32|f16|q8, sizes=1.32.64, weights=stored|i4g128|i4row|i8g32, "
-                        "order=activations|weights and cache=0|1");
+                        "order=auto|activations|weights and cache=0|1");
     }
   }
   options.settings.device = name;

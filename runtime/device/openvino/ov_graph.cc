@@ -175,18 +175,19 @@ class GraphBuilder {
     const std::shared_ptr<const OvWeight> w = options_.weight(op.weight);
     constants_.push_back(w);
     const Value x = read(op.in[0]);
-    Value out = product(x, weight_values(w));
+    const OperandOrder order = options_.order ? options_.order(op) : OperandOrder::kActivationsFirst;
+    if (order == OperandOrder::kWeightsFirst) text_ += " weights first";
+    Value out = product(order, x, weight_values(w));
     if (!w->offsets.empty()) {
       const Value offsets = constant_on(ov::element::f32, shape({w->n, w->k / w->group}), w->offsets.data(), w);
-      out = plus(out, product(group_sums(x, op.desc.m, *w), offsets));
+      out = plus(out, product(order, group_sums(x, op.desc.m, *w), offsets));
     }
     if (op.in[1].valid()) out = plus(out, read(op.in[1]));
     return out;
   }
 
-  Value product(const Value& x, const Value& w) {
-    if (options_.order == OperandOrder::kActivationsFirst) return std::make_shared<ops::v0::MatMul>(x, w, false, true);
-    text_ += " weights first";
+  static Value product(OperandOrder order, const Value& x, const Value& w) {
+    if (order == OperandOrder::kActivationsFirst) return std::make_shared<ops::v0::MatMul>(x, w, false, true);
     return std::make_shared<ops::v1::Transpose>(std::make_shared<ops::v0::MatMul>(w, x, false, true), integers({1, 0}));
   }
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/variant.h"
+#include "kernels/graph_rows.h"
 #include "runtime/device/openvino/ov_weights.h"
 #include "runtime/device/segment.h"
 
@@ -50,19 +50,13 @@ struct OvGraph {
   std::uint64_t weight_bytes() const;
 };
 
-// Which operand of a matmul stands first. The results are the same; an NPU may be several times faster one way, and
-// which one depends on the shape.
-enum class OperandOrder : std::uint8_t {
-  kActivationsFirst,  // [m, k] x [n, k]^T
-  kWeightsFirst       // ([n, k] x [m, k]^T)^T
-};
-
 struct OvGraphOptions {
   // Arithmetic of the weights' decompression: f32, or f16 for devices that compute in it.
   bool half_decompression = false;
   // Gives the constants of a slice; what it returns is shared with the model.
   std::function<std::shared_ptr<const OvWeight>(const WeightSlice&)> weight;
-  OperandOrder order = OperandOrder::kActivationsFirst;
+  // Of a matmul's operands; none: activations first.
+  std::function<OperandOrder(const Op&)> order = nullptr;
 };
 
 // No, and why, for what has no place in such graphs.

@@ -32,17 +32,6 @@ std::string static_refusal(const Segment& segment, const std::vector<std::int64_
   return "";
 }
 
-// What tells graphs apart, and the weights that compiling one goes through.
-std::pair<std::string, double> graph_of(const Segment& segment) {
-  std::string text;
-  double weights = 0;
-  for (const Op& op : segment.ops) {
-    text += canonical_text(op.desc) + "\n";
-    if (op.desc.kind == OpKind::kMatmul) weights += static_cast<double>(op.desc.n) * static_cast<double>(op.desc.k);
-  }
-  return {std::move(text), weights};
-}
-
 Phase phase_of(const Segment& segment) {
   const bool one_row = std::all_of(segment.ops.begin(), segment.ops.end(), [](const Op& op) { return op.desc.m == 1; });
   return one_row ? Phase::kDecode : Phase::kPrefill;
@@ -59,13 +48,15 @@ struct SimDevice::Prepared final : PreparedSegment {
 };
 
 SimDevice::SimDevice(DeviceFacts facts, std::string profile_id, SimCompute compute,
-                     std::shared_ptr<const CostModel> costs, const Timeline& timeline, std::unique_ptr<SimQueue> queue)
+                     std::shared_ptr<const CostModel> costs, const Timeline& timeline, std::unique_ptr<SimQueue> queue,
+                     std::optional<OperandOrders> orders)
     : facts_(std::move(facts)),
       profile_id_(std::move(profile_id)),
       compute_(compute),
       costs_(std::move(costs)),
       timeline_(timeline),
-      queue_(std::move(queue)) {}
+      queue_(std::move(queue)),
+      orders_(std::move(orders)) {}
 
 SimDevice::~SimDevice() = default;
 
@@ -73,6 +64,9 @@ Applicability SimDevice::supports(const Segment& segment) const {
   if (!facts_.standard_sizes.empty()) {
     std::string reason = static_refusal(segment, facts_.standard_sizes);
     if (!reason.empty()) return Applicability::no(std::move(reason));
+  }
+  if (orders_) {
+    if (Applicability can = orders_->allows(segment); !can.yes) return can;
   }
   for (const Op& op : segment.ops) {
     try {
@@ -181,8 +175,28 @@ void SimDevice::count_weights(const Segment& segment) {
   }
 }
 
+// What tells graphs apart, and the weights that compiling one goes through.
+std::pair<std::string, double> SimDevice::graph_of(const Segment& segment) const {
+  std::string text;
+  double weights = 0;
+  for (const Op& op : segment.ops) {
+    text += canonical_text(op.desc);
+    if (op.desc.kind == OpKind::kMatmul) {
+      weights += static_cast<double>(op.desc.n) * static_cast<double>(op.desc.k);
+      if (has_orders()) text += " " + std::string(name_of(orders_->of(op))) + " first";
+    }
+    text += "\n";
+  }
+  return {std::move(text), weights};
+}
+
+KernelUse SimDevice::kernel_for(const OpDesc& op) const { return has_orders() ? orders_->kernel_for(op) : KernelUse{}; }
+
 double SimDevice::op_ns(const Op& op, std::int64_t position) const {
-  return costs_->op(profile_id_, at_position(op, position), op.weight.weight.n, op.weight.weight.k).median_ns;
+  const OpDesc desc = at_position(op, position);
+  const WeightView& whole = op.weight.weight;
+  const double ns = costs_->op(profile_id_, desc, whole.n, whole.k).median_ns;
+  return has_orders() ? ns * costs_->order_factor(profile_id_, desc, orders_->of(op), whole.n, whole.k) : ns;
 }
 
 double SimDevice::op_bytes(const Op& op, std::int64_t position) {

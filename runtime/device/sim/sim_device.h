@@ -7,12 +7,14 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
 
 #include "profiles/cost_model.h"
 #include "runtime/device/device.h"
+#include "runtime/device/operand_orders.h"
 #include "runtime/device/sim/sim_queue.h"
 
 namespace hetero {
@@ -23,9 +25,11 @@ enum class SimCompute : std::uint8_t { kNone, kReference };
 class SimDevice final : public Device, public CompilesAhead {
  public:
   // `profile_id` is the device's name in `costs`; facts.id may differ from it ("sim:" stands before). `timeline`
-  // outlives the device.
+  // outlives the device. `orders` counts where the profile has factors for the order of operands; none: every
+  // matmul is in the better order.
   SimDevice(DeviceFacts facts, std::string profile_id, SimCompute compute, std::shared_ptr<const CostModel> costs,
-            const Timeline& timeline, std::unique_ptr<SimQueue> queue);
+            const Timeline& timeline, std::unique_ptr<SimQueue> queue,
+            std::optional<OperandOrders> orders = std::nullopt);
   ~SimDevice() override;
 
   const DeviceFacts& facts() const override { return facts_; }
@@ -37,6 +41,8 @@ class SimDevice final : public Device, public CompilesAhead {
   std::unique_ptr<PreparedSegment> prepare(const Segment& segment) override;
   // Takes the profile's launch time of the host's.
   std::unique_ptr<Ticket> submit(PreparedSegment& prepared, const Bindings& bindings) override;
+  // Where the profile knows two orders of operands: a matmul in the one or the other.
+  KernelUse kernel_for(const OpDesc& op) const override;
   // Bytes, in their stored format, of the distinct weight slices of prepared segments. Slices are told apart by
   // WeightView::data.
   std::uint64_t weight_bytes() const override { return weight_bytes_; }
@@ -67,6 +73,8 @@ class SimDevice final : public Device, public CompilesAhead {
   void compile_once(const Segment& segment, PreparedSegment& prepared);
   void begin_queued();
   void count_weights(const Segment& segment);
+  bool has_orders() const { return orders_ && !costs_->profile(profile_id_).order_factors.empty(); }
+  std::pair<std::string, double> graph_of(const Segment& segment) const;
   double op_ns(const Op& op, std::int64_t position) const;
   static double op_bytes(const Op& op, std::int64_t position);
 
@@ -76,6 +84,7 @@ class SimDevice final : public Device, public CompilesAhead {
   std::shared_ptr<const CostModel> costs_;
   const Timeline& timeline_;
   std::unique_ptr<SimQueue> queue_;
+  std::optional<OperandOrders> orders_;
   Arena* arena_ = nullptr;
   std::set<std::string> graphs_;        // compiled, or begun by the second compiler
   std::deque<Queued> ahead_;            // not begun as far as is known: see begin_queued()

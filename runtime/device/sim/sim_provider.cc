@@ -75,7 +75,8 @@ DeviceKind kind_of(const DeviceProfile& profile) {
 struct SimOptions {
   SimCompute compute = SimCompute::kNone;
   std::optional<int> host_core;
-  std::vector<std::int64_t> sizes;  // empty: the profile's
+  std::vector<std::int64_t> sizes;    // empty: the profile's
+  std::optional<OperandOrder> order;  // none: as measured
 };
 
 SimOptions parse_options(const DeviceSpec& spec) {
@@ -92,9 +93,12 @@ SimOptions parse_options(const DeviceSpec& spec) {
       options.host_core = cores.front();
     } else if (name == "sizes") {
       options.sizes = parse_size_list(value);
+    } else if (const auto order = order_option(value); name == "order" && order) {
+      options.order = *order;
     } else {
       throw usage_error("device '" + spec.text + "' has no option " + name + "=" + value,
-                        "sim knows compute=none|reference, sizes=1.32.64 and host=<core>");
+                        "sim knows compute=none|reference, sizes=1.32.64, order=auto|activations|weights and "
+                        "host=<core>");
     }
   }
   if (!spec.cores.empty()) {
@@ -106,8 +110,9 @@ SimOptions parse_options(const DeviceSpec& spec) {
 // A sample is valid as long as the whole profile and what passes for its time stay the same.
 std::string exact_fingerprint(const SystemProfile& system, const DeviceProfile& profile, const SimOptions& options) {
   const std::string numbers = options.compute == SimCompute::kReference ? "reference" : "none";
+  const std::string order = options.order ? "|" + std::string(name_of(*options.order)) + " first" : "";
   const std::string sizes = options.sizes.empty() ? "" : "|sizes " + size_list_text(options.sizes);
-  return fingerprint_text(to_json(system) + "|" + profile.device + "|" + numbers + sizes);
+  return fingerprint_text(to_json(system) + "|" + profile.device + "|" + numbers + sizes + order);
 }
 
 DeviceFacts facts_of(const DeviceSpec& spec, const SystemProfile& system, const DeviceProfile& profile,
@@ -153,8 +158,12 @@ DeviceDescription describe(const SystemProfile& system, const DeviceProfile& pro
   return d;
 }
 
+// Whose times of a matmul a device takes: of the order that its operands have, or of the better one in any case.
+enum class OrderTimes : std::uint8_t { kOwn, kBetter };
+
 std::unique_ptr<SimDevice> open_device(const SystemProfile& system, const DeviceSpec& spec, const SimOptions& options,
-                                       const DeviceContext& context, const ModelShape* model = nullptr) {
+                                       const DeviceContext& context, OrderTimes order_times,
+                                       const ModelShape* model = nullptr) {
   const SimName name = parse_name(spec);
   const DeviceProfile& profile = device_in(system, name);
   auto costs = std::make_shared<const CostModel>(system.devices, model);
@@ -166,8 +175,11 @@ std::unique_ptr<SimDevice> open_device(const SystemProfile& system, const Device
     const double driver_join_ns = driver == profile.join_ns.end() ? 0 : driver->second.value;
     queue = std::make_unique<EmulatedQueue>(*context.timeline, EmulationOptions{driver_join_ns, options.host_core});
   }
-  return std::make_unique<SimDevice>(facts_of(spec, system, profile, options, *context.timeline), profile.device,
-                                     options.compute, std::move(costs), *context.timeline, std::move(queue));
+  DeviceFacts facts = facts_of(spec, system, profile, options, *context.timeline);
+  std::optional<OperandOrders> orders;
+  if (order_times == OrderTimes::kOwn) orders.emplace(options.order, context, facts);
+  return std::make_unique<SimDevice>(std::move(facts), profile.device, options.compute, std::move(costs),
+                                     *context.timeline, std::move(queue), std::move(orders));
 }
 
 class SimProvider final : public DeviceProvider {
@@ -195,7 +207,7 @@ class SimProvider final : public DeviceProvider {
 
   std::unique_ptr<Device> open(const DeviceSpec& spec, const DeviceContext& context) const override {
     const SimOptions options = parse_options(spec);
-    return open_device(load_system(parse_name(spec).system), spec, options, context);
+    return open_device(load_system(parse_name(spec).system), spec, options, context, OrderTimes::kOwn);
   }
 };
 
@@ -212,7 +224,7 @@ std::unique_ptr<SimDevice> open_sim_device(const SystemProfile& system, const st
   spec.provider = "sim";
   spec.name = system.name + "/" + device;
   spec.text = "sim:" + spec.name;
-  return open_device(system, spec, {}, context, model);
+  return open_device(system, spec, {}, context, OrderTimes::kBetter, model);
 }
 
 }  // namespace hetero

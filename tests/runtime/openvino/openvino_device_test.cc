@@ -226,6 +226,71 @@ TEST(OpenVinoDevice, EitherOrderOfTheOperandsGivesTheSame) {
   }
 }
 
+// A block of two matmuls of different shapes, in one graph: each in the order that was measured for it.
+TEST(OpenVinoDevice, OrdersChosenByShapeGiveTheSameAnswers) {
+  RealTimeline timeline;
+  Bench bench;
+  const TensorId in = bench.tensor("in", 8, 256);
+  const TensorId wide = bench.tensor("wide", 8, 384);
+  const TensorId out = bench.tensor("out", 8, 256);
+  bench.fill();
+  const Op up = matmul(bench.weight(DType::kQ4_0, 384, 256), whole(bench.arena, in, 8), whole(bench.arena, wide, 8));
+  const Op down = matmul(bench.weight(DType::kQ4_1, 256, 384), whole(bench.arena, wide, 8), whole(bench.arena, out, 8));
+  Segment segment;
+  segment.label = "up, down";
+  segment.ops = {up, down};
+  const std::vector<float> before = snapshot(bench.arena);
+  run_reference(bench.arena, segment, 0);
+  const std::vector<float> want = snapshot(bench.arena);
+
+  const std::string here = open_openvino(timeline, "precision=f32&sizes=8")->facts().exact_fingerprint;
+  const auto choice = [&](const Op& op, OperandOrder order) {
+    return ShapeChoice{here, graph_matmul().id, op.desc, {{params_of(order), 1, 1}}};
+  };
+  for (const OperandOrder first : {OperandOrder::kActivationsFirst, OperandOrder::kWeightsFirst}) {
+    for (const OperandOrder second : {OperandOrder::kActivationsFirst, OperandOrder::kWeightsFirst}) {
+      SCOPED_TRACE(std::string(name_of(first)) + ", " + std::string(name_of(second)));
+      const auto device =
+          open_openvino(timeline, "precision=f32&sizes=8", "", {choice(up, first), choice(down, second)});
+      EXPECT_EQ(device->facts().exact_fingerprint, here);
+      EXPECT_EQ(order_of(device->kernel_for(up.desc).params), first);
+      EXPECT_EQ(order_of(device->kernel_for(down.desc).params), second);
+      device->attach(bench.arena);
+      const auto prepared = device->prepare(segment);
+      restore(bench.arena, before);
+      run(*device, timeline, *prepared, 0);
+      EXPECT_LT(relative_error(snapshot(bench.arena), want), 5e-6);
+      std::size_t transposed = 0;  // the weights-first form turns its product round
+      for (const ov::CompiledModel& model : OpenVinoDevice::compiled(*prepared)) {
+        for (const auto& node : model.get_runtime_model()->get_ordered_ops()) {
+          if (node->get_rt_info().at("layerType").as<std::string>() == "Transpose") ++transposed;
+        }
+      }
+      const bool turned = first == OperandOrder::kWeightsFirst || second == OperandOrder::kWeightsFirst;
+      EXPECT_EQ(transposed > 0, turned);
+    }
+  }
+}
+
+TEST(OpenVinoDevice, AnOpCanAskForAnOrderAndAForcedOneRefuses) {
+  RealTimeline timeline;
+  OneMatmul work(8);
+  const auto device = open_openvino(timeline, "precision=f32&sizes=8&order=auto");
+  device->attach(work.bench.arena);
+  const std::string plain = device->facts().exact_fingerprint;
+  for (const OperandOrder order : {OperandOrder::kActivationsFirst, OperandOrder::kWeightsFirst}) {
+    work.segment.ops[0].params = params_of(order);
+    const auto prepared = device->prepare(work.segment);
+    EXPECT_GT(prepared->graph_compile_ns, 0) << "each is a graph of its own";
+    EXPECT_LT(error_of(*device, timeline, *prepared, work), 5e-6);
+  }
+  const auto forced = open_openvino(timeline, "precision=f32&sizes=8&order=activations");
+  EXPECT_NE(forced->facts().exact_fingerprint, plain);
+  const Applicability refused = forced->supports(work.segment);
+  EXPECT_FALSE(refused.yes);
+  EXPECT_NE(refused.why_not.find("order=activations"), std::string::npos) << refused.why_not;
+}
+
 TEST(OpenVinoDevice, WhatWasCompiledAheadIsNotCompiledAgain) {
   RealTimeline timeline;
   OneMatmul first(8), second(8), third(8);

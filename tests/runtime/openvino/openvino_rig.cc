@@ -13,10 +13,11 @@ namespace hetero::test {
 int last_core() { return all_cores().back(); }
 
 std::unique_ptr<OpenVinoDevice> open_openvino(Timeline& timeline, const std::string& options,
-                                              const std::string& cache_dir) {
+                                              const std::string& cache_dir, const std::vector<ShapeChoice>& by_shape) {
   DeviceContext context;
   context.timeline = &timeline;
   context.cache_dir = cache_dir;
+  context.by_shape = by_shape;
   const std::string spec = "openvino:CPU@" + std::to_string(last_core()) + (options.empty() ? "" : "?") + options;
   std::unique_ptr<Device> device = openvino_provider().open(parse_device_spec(spec), context);
   return std::unique_ptr<OpenVinoDevice>(static_cast<OpenVinoDevice*>(device.release()));

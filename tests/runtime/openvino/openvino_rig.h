@@ -15,7 +15,8 @@ int last_core();
 
 // openvino:CPU on the last core with these options ("precision=f32&sizes=1.8"). `timeline` outlives the device.
 std::unique_ptr<OpenVinoDevice> open_openvino(Timeline& timeline, const std::string& options,
-                                              const std::string& cache_dir = "");
+                                              const std::string& cache_dir = "",
+                                              const std::vector<ShapeChoice>& by_shape = {});
 
 // An arena and the weights that its ops refer to. Values are drawn from a fixed seed.
 class Bench {

@@ -72,6 +72,9 @@ class SystemFile {
   std::unique_ptr<Device> open(const std::string& device, Timeline& timeline) const {
     DeviceContext context;
     context.timeline = &timeline;
+    return open(device, context);
+  }
+  std::unique_ptr<Device> open(const std::string& device, const DeviceContext& context) const {
     return sim_provider().open(parse_device_spec("sim:" + path_ + "/" + device), context);
   }
 

@@ -4,8 +4,11 @@
 #include <sstream>
 #include <string>
 
+#include "kernels/graph_rows.h"
+#include "profiles/shape_choice.h"
 #include "profiles/store/store.h"
 #include "tests/support/refusal.h"
+#include "tests/tuner/run/run_fixture.h"
 
 namespace hetero {
 namespace {
@@ -145,6 +148,57 @@ TEST(TuneCli, SimulatesAProfileWithFiguresLaidOverIt) {
   EXPECT_EQ(both.exit_code, 0) << both.err;
   EXPECT_NE(shipped.out, both.out) << "a launch takes longer";
   expect_refused("simulate --profile test-npu,nonexistent --shape llama-3-8b", 3);
+}
+
+// An emulated device that wants the weights first for one shape and last for another: found, stored, shown, used for
+// what is measured from then on, and not looked for again.
+TEST(TuneCli, FindsTheOrderOfOperandsOfEachShape) {
+  const test::TemporaryFolder folder;
+  SystemProfile system = testing_sim::static_npu();
+  DeviceProfile& npu = system.devices[0];
+  npu.half_precision = false;
+  npu.matmul[0].points = {{1, testing_sim::figure(500e3), testing_sim::figure(1)}};
+  npu.order_factors = {{1, 128, 64, OperandOrder::kActivationsFirst, testing_sim::figure(3)},
+                       {1, 64, 128, OperandOrder::kWeightsFirst, testing_sim::figure(3)}};
+  test::write_file(folder.file("system.json"), to_json(system));
+  test::write_file(folder.file("shape.json"), to_json(testing_run::small_shape()));
+  const std::string database = folder.file("orders.db");
+  const std::string flags = " --model " + folder.file("shape.json") + " --devices sim:" + folder.file("system.json") +
+                            "/npu --rounds 1 --budget 20s --db " + database;
+  const Finished measured = tune("measure" + flags);
+  EXPECT_EQ(measured.exit_code, 0) << measured.err;
+
+  const auto store = Store::open(database, StoreAccess::kReadOnly);
+  const std::vector<Sample> turns = store->samples({.kind = SampleKind::kVariant});
+  const std::vector<ShapeChoice> choices = shape_choices(turns);
+  const auto order_for = [&](const OpDesc& op) {
+    const ShapeChoice* const choice = choice_for(choices, turns.at(0).exact_fingerprint, graph_matmul(), op);
+    return choice == nullptr ? "" : std::string(name_of(order_of(choice->timed.front().params)));
+  };
+  for (const std::int64_t m : {1, 32}) {
+    EXPECT_EQ(order_for({.kind = OpKind::kMatmul, .m = m, .n = 128, .k = 64}), "weights");
+    EXPECT_EQ(order_for({.kind = OpKind::kMatmul, .m = m, .n = 64, .k = 128}), "activations");
+  }
+  int weights_first = 0;
+  for (const Sample& s : store->samples({.kind = SampleKind::kOp})) {
+    if (!s.subject.starts_with("matmul")) continue;
+    EXPECT_EQ(s.variant, variant_name(&graph_matmul())) << s.subject;
+    const OpDesc op = parse_op_desc(s.subject);
+    if (op.n == 128 && op.k == 64) {
+      EXPECT_EQ(order_of(s.params), OperandOrder::kWeightsFirst) << s.subject;
+      ++weights_first;
+    }
+  }
+  EXPECT_GE(weights_first, 2) << "one row and 32";
+
+  const Finished shown = tune("show --db " + database);
+  EXPECT_EQ(shown.exit_code, 0) << shown.err;
+  EXPECT_NE(shown.out.find("matmul.graph, matmul m=32 n=128 k=64 w=f32 a=f32: weights_first=1"), std::string::npos)
+      << shown.out;
+  EXPECT_NE(tune("show --json --db " + database).out.find("\"by_shape\""), std::string::npos);
+  const Finished again = tune("measure" + flags);
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(store->samples({.kind = SampleKind::kVariant}).size(), turns.size());
 }
 
 TEST(TuneCli, DevicesPrintsJson) {
