@@ -20,7 +20,7 @@ bool fits(const KernelChoice& choice) {
   });
 }
 
-const std::map<KernelUse, ParamValues>* of_family(const TunedKernels& tuned, const std::string& family_fingerprint) {
+const std::map<TunedFor, ParamValues>* of_family(const TunedKernels& tuned, const std::string& family_fingerprint) {
   const auto found = tuned.find(family_fingerprint);
   return found == tuned.end() ? nullptr : &found->second;
 }

@@ -24,10 +24,10 @@ struct KernelChoice {
   std::optional<ShapeClass> shape_class() const;
 };
 
-using KernelUse = std::pair<std::string, ShapeClass>;  // variant id, and of which ops
+using TunedFor = std::pair<std::string, ShapeClass>;  // variant id, and of which ops
 
 // Family fingerprint (empty: every device) -> use -> parameters. What is absent has the catalogue's defaults.
-using TunedKernels = std::map<std::string, std::map<KernelUse, ParamValues>>;
+using TunedKernels = std::map<std::string, std::map<TunedFor, ParamValues>>;
 
 // Only choices that fit the catalogue as it is: same revision, known parameters with values that it lists. Of several
 // for one use the last.

@@ -7,7 +7,8 @@ namespace {
 constexpr NameTable<SampleStatus, 6> kStatus = {
     "sample status", {"ok", "untrusted", "wrong_result", "compile_failed", "device_failed", "not_supported"}};
 constexpr NameTable<SampleKind, 10> kKind = {
-    "sample kind", {"op", "bandwidth", "launch", "join", "graph_compile", "contention", "gate", "anchor", "step", "variant"}};
+    "sample kind",
+    {"op", "bandwidth", "launch", "join", "graph_compile", "contention", "gate", "anchor", "step", "variant"}};
 constexpr std::string_view kStepOf = "step of ";
 }  // namespace
 

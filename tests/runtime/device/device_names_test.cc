@@ -73,7 +73,7 @@ TEST(CpuDevice, ItsFingerprintTellsOfSearchedParameters) {
   const auto facts = [&] { return open_devices(parse_device_list("cpu"), context).front()->facts(); };
   const DeviceFacts before = facts();
   const KernelVariant& row = *find_variant("matmul.cpu.portable");
-  const KernelUse use = {row.id, ShapeClass::kManyRows};
+  const TunedFor use = {row.id, ShapeClass::kManyRows};
   ParamValues params = default_params(row);
   context.tuned[before.family_fingerprint][use] = params;
   EXPECT_EQ(facts().exact_fingerprint, before.exact_fingerprint) << "these are the defaults";
