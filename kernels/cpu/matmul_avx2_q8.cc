@@ -178,8 +178,7 @@ constexpr MatmulParam kParams[] = {{"rows", &MatmulTuning::rows, kRows, kSeveral
                                     "panels of 16 output features that are read side by side"},
                                    kCacheParam,
                                    kChunkParam,
-                                   kPrefetchParam,
-                                   kAheadParam};
+                                   kPrefetchParam};
 
 void run(const HostOp& op, int phase, int worker, int workers) {
   run_matmul(kMatmulAvx2Q8Path, op, phase, worker, workers);

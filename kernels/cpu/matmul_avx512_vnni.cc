@@ -222,8 +222,7 @@ constexpr MatmulParam kParams[] = {
     {"streams", &MatmulTuning::streams, kStreams, kOneRowOnly, "panels that are read side by side"},
     kCacheParam,
     kChunkParam,
-    kPrefetchParam,
-    kAheadParam};
+    kPrefetchParam};
 
 void run(const HostOp& op, int phase, int worker, int workers) {
   run_matmul(kMatmulAvx512VnniPath, op, phase, worker, workers);

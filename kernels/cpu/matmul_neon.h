@@ -20,8 +20,7 @@ inline constexpr MatmulParam kNeonParams[] = {
     {"rows", &MatmulTuning::rows, kNeonRows, kSeveralRows, "rows of a tile, at most"},
     kCacheParam,
     kChunkParam,
-    kPrefetchParam,
-    kAheadParam};
+    kPrefetchParam};
 
 // What matmul_simd.inc asks for.
 struct Neon {

@@ -16,7 +16,6 @@ struct PanelWork {
   TileLayout layout;
   std::int64_t panels;          // of a tile
   std::int64_t tiles_in_cache;  // that pass over the panels of a tile before the next ones are read
-  std::int64_t ahead;           // of the first tile over a panel
   TileArgs args;
 
   PanelWork(const MatmulPath& a_path, const MatmulTuning& tuning, const HostOp& an_op)
@@ -25,13 +24,13 @@ struct PanelWork {
         kind(packed_kind(op.desc.w)),
         split(path.split(op.desc.m, tuning)),
         layout(path.form, packed_traits(kind), op.desc.m, op.desc.k),
-        panels(path.panels(op.desc.m, tuning)),
-        ahead(op.desc.m == 1 ? tuning.prefetch : tuning.ahead) {
+        panels(path.panels(op.desc.m, tuning)) {
     const std::int64_t read_bytes = split.rows(0) * layout.stream_bytes;  // of a tile; outliers are few
     tiles_in_cache = std::max<std::int64_t>(1, (tuning.cache_kib << 10) / read_bytes);
     args.panel_bytes = layout.blocks * static_cast<std::int64_t>(packed_traits(kind).block_bytes());
     args.blocks = layout.blocks;
     args.extra_bytes = layout.extra_bytes;
+    args.prefetch_bytes = tuning.prefetch;
   }
 
   void multiply(const WorkRange& range) {
@@ -43,11 +42,7 @@ struct PanelWork {
         const std::int64_t column = panel * kPanelRows;
         args.weights = op.weights + panel * args.panel_bytes;
         args.columns = static_cast<int>(std::min<std::int64_t>(count * kPanelRows, op.desc.n - column));
-        args.prefetch_bytes = ahead;
-        for (std::int64_t tile = tile0; tile < tile1; ++tile) {
-          multiply_tile(kernels, tile, column);
-          args.prefetch_bytes = 0;
-        }
+        for (std::int64_t tile = tile0; tile < tile1; ++tile) multiply_tile(kernels, tile, column);
       }
     }
   }

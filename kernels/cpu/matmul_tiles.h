@@ -32,8 +32,7 @@ struct TileArgs {
   HostMatrix out;            // at the tile's first row and the panel's first feature
   ConstHostMatrix residual;  // likewise, or null; may be `out` itself
   int columns = 0;
-  // How far ahead weights are asked for (prefetch_block()). Tiles of several rows with 8-bit activations: 0, or not.
-  std::int64_t prefetch_bytes = 0;
+  std::int64_t prefetch_bytes = 0;  // tiles of one row: how far ahead weights are asked for (prefetch_block())
 };
 using TileKernel = void (*)(const TileArgs&);
 
@@ -62,8 +61,7 @@ struct MatmulTuning {
   // Panels that a worker takes at once, and all rows of them before the next. 0: its whole share, so that with few rows
   // its weights are one linear stream.
   std::int64_t chunk = 0;
-  std::int64_t prefetch = 8192;  // bytes ahead, where m = 1; 0: asks for what is read anyway
-  std::int64_t ahead = 0;        // bytes, where m > 1, in the first tile over a panel; 0: asks for nothing
+  std::int64_t prefetch = 8192;  // bytes ahead, in tiles of one row; 0: asks for what is read anyway
 };
 
 // One of them as a parameter of the catalogue.
@@ -80,8 +78,6 @@ inline constexpr std::int64_t kCacheValues[] = {32, 128, 256, 512, 1024};
 inline constexpr std::int64_t kChunkValues[] = {0, 4, 16, 64};
 inline constexpr std::int64_t kPrefetchValues[] = {0, 2048, 4096, 8192, 16384};
 inline constexpr ShapeClass kOneRowOnly[] = {ShapeClass::kOneRow};
-inline constexpr std::int64_t kAheadValues[] = {0, 2048, 8192};
-inline constexpr ShapeClass kFewRowsOnly[] = {ShapeClass::kFewRows};
 inline constexpr ShapeClass kSeveralRows[] = {ShapeClass::kFewRows, ShapeClass::kManyRows};
 inline constexpr ShapeClass kManyRowsOnly[] = {ShapeClass::kManyRows};
 inline constexpr MatmulParam kCacheParam = {"cache_kib", &MatmulTuning::cache_kib, kCacheValues, kManyRowsOnly,
@@ -93,8 +89,6 @@ inline constexpr MatmulParam kChunkParam = {"chunk",
                                             "panels of 16 output features that a thread takes at once; 0: its share"};
 inline constexpr MatmulParam kPrefetchParam = {"prefetch", &MatmulTuning::prefetch, kPrefetchValues, kOneRowOnly,
                                                "bytes ahead of the read"};
-inline constexpr MatmulParam kAheadParam = {"ahead", &MatmulTuning::ahead, kAheadValues, kFewRowsOnly,
-                                            "bytes ahead of the first tile over a panel; 0: nothing is asked for"};
 inline constexpr MatmulParam kFloatParams[] = {kCacheParam, kChunkParam, kPrefetchParam};
 inline constexpr MatmulParam kPortableParams[] = {kCacheParam, kChunkParam};
 

@@ -230,7 +230,7 @@ TEST(CpuMatmulPaths, ParametersDecideOnTiles) {
   EXPECT_EQ(path.panels(64, path.tuned(nullptr)), 2);
   EXPECT_EQ(path.panels(12, path.tuned(nullptr)), 1);
   EXPECT_EQ(path.split(12, path.tuned(nullptr)).rows(0), 12);
-  const std::int64_t values[] = {4, 2, 32, 16, 2048, 8192};  // panels, streams, cache_kib, chunk, prefetch, ahead
+  const std::int64_t values[] = {4, 2, 32, 16, 2048};  // panels, streams, cache_kib, chunk, prefetch
   const MatmulTuning tuning = path.tuned(values);
   EXPECT_EQ(path.split(64, tuning).rows(0), 3);
   EXPECT_EQ(path.panels(64, tuning), 4);
@@ -238,7 +238,6 @@ TEST(CpuMatmulPaths, ParametersDecideOnTiles) {
   EXPECT_EQ(tuning.cache_kib, 32);
   EXPECT_EQ(tuning.chunk, 16);
   EXPECT_EQ(tuning.prefetch, 2048);
-  EXPECT_EQ(tuning.ahead, 8192);
   EXPECT_EQ(kMatmulAvx2Q8Path.split(64, kMatmulAvx2Q8Path.tuned(nullptr)).rows(0), 4);
 #else
   GTEST_SKIP() << "asks for the AVX-512 kernel's parameters";
