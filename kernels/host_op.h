@@ -63,7 +63,10 @@ struct HostOp {
   const std::byte* weights = nullptr;  // matmul: what the kernel's pack() wrote (the reference: a WeightSlice*)
   const float* vector = nullptr;       // rms_norm: weight[n]; rope: factor[rope_dims/2] or null
   std::int64_t position = 0;           // sequence position of row 0 of the step
-  std::byte* workspace = nullptr;      // workspace_bytes() of the kernel, 64-byte aligned, shared by all workers
+  // Of the catalogue row, in its order; null: the defaults. Ops that share a workspace have the same. They change no
+  // bit of the result.
+  const std::int64_t* params = nullptr;
+  std::byte* workspace = nullptr;  // workspace_bytes() of the kernel, 64-byte aligned, shared by all workers
 };
 
 // A kernel that runs on host memory. The caller runs phases in order; in each, every worker in [0, workers) calls run

@@ -75,6 +75,23 @@ double context_rows(const OpDesc& op) { return static_cast<double>(std::max(op.c
 
 std::string_view name_of(OpKind kind) { return kNames[static_cast<std::size_t>(kind)]; }
 
+ShapeClass shape_class_of(const OpDesc& op) {
+  if (op.m <= 1) return ShapeClass::kOneRow;
+  return op.m <= kFewRows ? ShapeClass::kFewRows : ShapeClass::kManyRows;
+}
+
+std::string_view name_of(ShapeClass shape_class) {
+  switch (shape_class) {
+    case ShapeClass::kOneRow:
+      return "one_row";
+    case ShapeClass::kFewRows:
+      return "few_rows";
+    case ShapeClass::kManyRows:
+      return "many_rows";
+  }
+  return "?";
+}
+
 std::string canonical_text(const OpDesc& op) {
   std::string text(name_of(op.kind));
   for (const Field& field : fields_of(op.kind)) {

@@ -34,6 +34,18 @@ struct OpDesc {
   friend bool operator==(const OpDesc&, const OpDesc&) = default;
 };
 
+// Ops of one class are alike to a kernel's parameters: what is found best for one holds for the others. By rows of
+// activations, since they decide whether weights come from memory once a row (decode), once for a few rows, or are
+// multiplied so often that arithmetic is the limit.
+enum class ShapeClass : std::uint8_t {
+  kOneRow,   // m = 1
+  kFewRows,  // up to kFewRows
+  kManyRows
+};
+inline constexpr std::int64_t kFewRows = 32;
+ShapeClass shape_class_of(const OpDesc& op);
+std::string_view name_of(ShapeClass shape_class);  // "one_row", "few_rows", "many_rows"
+
 // "matmul m=1 n=4096 k=4096 w=q4_0 a=f32", "rms_norm m=8 n=576", "attention m=1 heads=9 kv=3 dim=64 ctx=256":
 // the database key. parse_op_desc(canonical_text(op)) == op; throws input_error on anything else.
 std::string canonical_text(const OpDesc& op);

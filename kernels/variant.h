@@ -57,10 +57,12 @@ std::string_view name_of(KernelFamily family);
 using ParamValues = std::map<std::string, std::int64_t>;
 
 struct ParamSpec {
-  std::string name;                  // "tile_m"
-  std::vector<std::int64_t> values;  // the search space
-  std::int64_t default_value = 0;    // valid on every device for which the variant is applicable
-  std::string meaning;               // one line
+  std::string name;                   // "tile_m"
+  std::vector<std::int64_t> values;   // the search space
+  std::int64_t default_value = 0;     // valid on every device for which the variant is applicable
+  std::string meaning;                // one line
+  std::vector<ShapeClass> classes{};  // of ops to which it makes a difference; empty: all
+  bool matters_to(ShapeClass shape_class) const;
 };
 
 // What a variant's parameters are chosen for.
@@ -83,6 +85,10 @@ struct KernelVariant {
 };
 
 ParamValues default_params(const KernelVariant& variant);
+
+// HostOp::params: the values in the order of the row's parameters, defaults for those that are absent. Throws
+// usage_error for a value that the row does not list: host kernels are compiled for those alone.
+std::vector<std::int64_t> values_in_order(const KernelVariant& variant, const ParamValues& values);
 
 // As samples name it: "matmul.opencl.gemm#1"; empty for null.
 std::string variant_name(const KernelVariant* variant);

@@ -31,6 +31,10 @@ Term operator+(const Term& a, const Term& b) {
 }
 Term operator*(const Term& t, double scale) { return {t.value * scale, t.spread * scale, t.provenance}; }
 
+Term operator*(const Term& a, const Term& b) {
+  return {a.value * b.value, a.spread * b.value + a.value * b.spread, weaker(a.provenance, b.provenance)};
+}
+
 Estimate estimate(const Term& t) { return {t.value, t.spread, t.provenance}; }
 
 std::int64_t round_up(std::int64_t value, std::int64_t stage) {
@@ -90,8 +94,7 @@ Term curve_time(const DeviceProfile& p, const OpDesc& op, std::int64_t of_n) {
           static_cast<double>(round_up(op.n, p.stage)) * static_cast<double>(round_up(op.k, p.stage));
       const Term line = time_at(curve.points, m, weights, BelowFirst::kFlat);
       const Term factor = shape_factor(curve, m, of_n > 0 ? of_n : op.n, op.k);
-      return {line.value * factor.value, line.spread * factor.value + line.value * factor.spread,
-              weaker(line.provenance, factor.provenance)};
+      return line * factor;
     }
     throw input_error(
         "the profile of '" + p.device + "' has no matmul with " + std::string(info(op.w).name) + " weights",
@@ -113,6 +116,31 @@ const OpTrees* trees_for(const DeviceProfile& profile, const OpDesc& op) {
     if (trees.kind == op.kind && (op.kind != OpKind::kMatmul || trees.w == op.w)) return &trees;
   }
   return nullptr;
+}
+
+// Of this model, or of the one nearest in size, if that is at most twice as large or half as small; else null.
+const StepFactors* steps_like(const DeviceProfile& profile, const ModelShape& model) {
+  const std::string id = fingerprint(model);
+  const double weights = layer_weights(model);
+  const auto distance = [&](const StepFactors& s) {
+    return s.model == id ? -1.0 : std::abs(std::log2(s.layer_weights / weights));
+  };
+  const auto nearest =
+      std::min_element(profile.steps.begin(), profile.steps.end(),
+                       [&](const StepFactors& x, const StepFactors& y) { return distance(x) < distance(y); });
+  return nearest == profile.steps.end() || distance(*nearest) > 1 ? nullptr : &*nearest;
+}
+
+// Linear in log m between points, the nearest one outside them, 1 where there is none.
+Term factor_at(const std::vector<StepFactors::Point>& points, std::int64_t m) {
+  if (points.empty()) return {1, 0, Provenance::kMeasured};
+  const auto above = std::find_if(points.begin(), points.end(), [m](const StepFactors::Point& p) { return p.m >= m; });
+  if (above == points.end()) return term(points.back().factor);
+  if (above == points.begin() || above->m == m) return term(above->factor);
+  const StepFactors::Point& below = *std::prev(above);
+  const auto log_of = [](std::int64_t rows) { return std::log(static_cast<double>(rows)); };
+  return between(term(below.factor), term(above->factor),
+                 (log_of(m) - log_of(below.m)) / (log_of(above->m) - log_of(below.m)));
 }
 
 }  // namespace
@@ -144,39 +172,55 @@ Estimate& Estimate::operator+=(const Estimate& other) {
   return *this;
 }
 
-CostModel::CostModel(std::vector<DeviceProfile> profiles) : profiles_(std::move(profiles)) {}
+CostModel::CostModel(std::vector<DeviceProfile> profiles, const ModelShape* model) : profiles_(std::move(profiles)) {
+  for (const DeviceProfile& p : profiles_) {
+    Steps& steps = steps_.emplace_back();
+    const StepFactors* const factors = model != nullptr ? steps_like(p, *model) : nullptr;
+    if (factors == nullptr) continue;
+    for (const StepFactors::Point& point : factors->points) {
+      (point.m == 1 ? steps.decode : steps.prefill).push_back(point);
+    }
+  }
+}
 
 bool CostModel::knows(const std::string& device) const {
   return std::any_of(profiles_.begin(), profiles_.end(), [&](const DeviceProfile& p) { return p.device == device; });
 }
 
-const DeviceProfile& CostModel::profile(const std::string& device) const {
-  for (const DeviceProfile& p : profiles_) {
-    if (p.device == device) return p;
+std::size_t CostModel::index_of(const std::string& device) const {
+  for (std::size_t i = 0; i < profiles_.size(); ++i) {
+    if (profiles_[i].device == device) return i;
   }
   throw input_error("there is no profile of device '" + device + "'", "measure it with hetero-tune run");
 }
 
+const DeviceProfile& CostModel::profile(const std::string& device) const { return profiles_[index_of(device)]; }
+
 Estimate CostModel::op(const std::string& device, const OpDesc& op, std::int64_t of_n, std::int64_t of_k) const {
+  const std::size_t i = index_of(device);
+  const Estimate alone = lone_op(profiles_[i], op, of_n, of_k);
+  return estimate(Term{alone.median_ns, alone.spread_ns, alone.provenance} *
+                  factor_at(op.m == 1 ? steps_[i].decode : steps_[i].prefill, op.m));
+}
+
+Estimate CostModel::lone_op(const DeviceProfile& p, const OpDesc& op, std::int64_t of_n, std::int64_t of_k) {
   if (of_k > 0 && of_k != op.k) {
     constexpr std::int64_t kNoSuchShape = std::numeric_limits<std::int64_t>::max();
     OpDesc whole = op;
     whole.k = of_k;
-    const double line = this->op(device, whole, kNoSuchShape).median_ns;
-    const double factor = line > 0 ? this->op(device, whole, of_n).median_ns / line : 1.0;
-    Estimate slice = this->op(device, op, kNoSuchShape);
+    const double line = lone_op(p, whole, kNoSuchShape, 0).median_ns;
+    const double factor = line > 0 ? lone_op(p, whole, of_n, 0).median_ns / line : 1.0;
+    Estimate slice = lone_op(p, op, kNoSuchShape, 0);
     slice.median_ns *= factor;
     slice.spread_ns *= factor;
     return slice;
   }
-  const DeviceProfile& p = profile(device);
   const OpTrees* const trees = trees_for(p, op);
   if (trees == nullptr) return estimate(curve_time(p, op, of_n));
   const Term base = trees->family == CostFamily::kTrees ? Term{work_of(op, p.stage), 0, Provenance::kMeasured}
                                                         : curve_time(p, op, of_n);
   const Term scale = term(trees->scale) * std::exp2(sum_of_leaves(trees->trees, features_of(staged(op, p.stage))));
-  return {base.value * scale.value, base.spread * scale.value + base.value * scale.spread,
-          weaker(base.provenance, scale.provenance)};
+  return estimate(base * scale);
 }
 
 double CostModel::order_factor(const std::string& device, const OpDesc& op, OperandOrder order, std::int64_t of_n,

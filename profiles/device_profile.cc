@@ -125,6 +125,13 @@ Json device_json(const DeviceProfile& device) {
                                  {"decode", figure_json(slowdown.decode)},
                                  {"prefill", figure_json(slowdown.prefill)}});
   }
+  if (!device.steps.empty()) json["steps"] = Json::array();
+  for (const StepFactors& step : device.steps) {
+    Json points = Json::array();
+    for (const StepFactors::Point& p : step.points) points.push_back({{"m", p.m}, {"factor", figure_json(p.factor)}});
+    json["steps"].push_back(
+        {{"model", step.model}, {"layer_weights", step.layer_weights}, {"points", std::move(points)}});
+  }
   json["standard_sizes"] = device.standard_sizes;
   json["stage"] = device.stage;
   json["graph_compile_fixed_ns"] = figure_json(device.graph_compile_fixed_ns);
@@ -278,6 +285,21 @@ Slowdown read_slowdown(const JsonNode& node) {
   return slowdown;
 }
 
+StepFactors read_steps(const JsonNode& node) {
+  StepFactors steps;
+  steps.model = node.at("model").text();
+  steps.layer_weights = node.at("layer_weights").number();
+  if (steps.layer_weights <= 0) node.at("layer_weights").fail("must be more than 0");
+  for (const JsonNode& entry : node.at("points").items()) {
+    StepFactors::Point point{entry.at("m").integer(1, kLargest), read_figure(entry.at("factor"))};
+    if (!steps.points.empty() && point.m <= steps.points.back().m) entry.fail("points must ascend in m");
+    if (point.factor.value <= 0) entry.fail("a factor must be more than 0");
+    steps.points.push_back(std::move(point));
+  }
+  if (steps.points.empty()) node.fail("needs at least one point");
+  return steps;
+}
+
 DeviceProfile read_device(const JsonNode& node) {
   DeviceProfile device;
   device.device = node.at("device").text();
@@ -299,6 +321,7 @@ DeviceProfile read_device(const JsonNode& node) {
   device.bandwidth_gbps = figure_or_none(node, "bandwidth_gbps");
   device.bandwidth_together_gbps = read_figures(node, "bandwidth_together_gbps");
   for (const JsonNode& slowdown : node.items_or_none("slowdowns")) device.slowdowns.push_back(read_slowdown(slowdown));
+  for (const JsonNode& step : node.items_or_none("steps")) device.steps.push_back(read_steps(step));
   for (const JsonNode& size : node.items_or_none("standard_sizes")) {
     device.standard_sizes.push_back(size.integer(1, kLargest));
     const std::size_t count = device.standard_sizes.size();

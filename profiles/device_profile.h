@@ -112,6 +112,20 @@ struct Slowdown {
   friend bool operator==(const Slowdown&, const Slowdown&) = default;
 };
 
+// What a whole step of a model took on this device alone, over the sum of its ops as they were timed by themselves: in
+// a model they find their input in a cache, share its quantised form, and follow each other.
+struct StepFactors {
+  struct Point {
+    std::int64_t m = 1;  // rows; 1: decode
+    Figure factor;
+    friend bool operator==(const Point&, const Point&) = default;
+  };
+  std::string model;          // its fingerprint
+  double layer_weights = 0;   // elements of the first layer's matrices: which models are alike
+  std::vector<Point> points;  // ascending m, at least one
+  friend bool operator==(const StepFactors&, const StepFactors&) = default;
+};
+
 struct DeviceProfile {
   std::string device;  // DeviceFacts::id, or the id within a system document ("snapdragon-8-gen-3/npu")
   std::string kind;    // "cpu", "gpu", "npu"
@@ -129,6 +143,7 @@ struct DeviceProfile {
   Figure bandwidth_gbps;                                  // streaming reads, alone
   std::map<std::string, Figure> bandwidth_together_gbps;  // this device's part while the named device streams too
   std::vector<Slowdown> slowdowns;
+  std::vector<StepFactors> steps;  // of each model that was timed whole
   // static devices
   std::vector<std::int64_t> standard_sizes;  // empty: any number of rows
   std::int64_t stage = 1;                    // dimensions cost as if rounded up to a multiple of this

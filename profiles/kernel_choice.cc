@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "kernels/catalogue.h"
 
 namespace hetero {
@@ -19,26 +20,36 @@ bool fits(const KernelChoice& choice) {
   });
 }
 
-const std::map<std::string, ParamValues>* of_family(const TunedKernels& tuned, const std::string& family_fingerprint) {
+const std::map<TunedFor, ParamValues>* of_family(const TunedKernels& tuned, const std::string& family_fingerprint) {
   const auto found = tuned.find(family_fingerprint);
   return found == tuned.end() ? nullptr : &found->second;
 }
 
 }  // namespace
 
+std::optional<ShapeClass> KernelChoice::shape_class() const {
+  try {
+    return shape_class_of(parse_op_desc(subject));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 TunedKernels tuned_kernels(const std::vector<KernelChoice>& choices) {
   TunedKernels tuned;
   for (const KernelChoice& choice : choices) {
-    if (fits(choice)) tuned[choice.family_fingerprint][choice.variant] = choice.params;
+    const std::optional<ShapeClass> shape_class = choice.shape_class();
+    if (shape_class && fits(choice)) tuned[choice.family_fingerprint][{choice.variant, *shape_class}] = choice.params;
   }
   return tuned;
 }
 
-ParamValues params_for(const TunedKernels& tuned, const std::string& family_fingerprint, const KernelVariant& variant) {
+ParamValues params_for(const TunedKernels& tuned, const std::string& family_fingerprint, const KernelVariant& variant,
+                       const OpDesc& op) {
   for (const std::string& family : {family_fingerprint, std::string()}) {
     const auto* const choices = of_family(tuned, family);
     if (choices == nullptr) continue;
-    const auto found = choices->find(variant.id);
+    const auto found = choices->find({variant.id, shape_class_of(op)});
     if (found != choices->end()) return found->second;
   }
   return default_params(variant);
@@ -48,10 +59,10 @@ std::string identity_of(const TunedKernels& tuned, const std::string& family_fin
   std::string text;
   const auto* const choices = of_family(tuned, family_fingerprint);
   if (choices == nullptr) return text;
-  for (const auto& [variant, params] : *choices) {
-    const KernelVariant* const row = find_variant(variant);
+  for (const auto& [use, params] : *choices) {
+    const KernelVariant* const row = find_variant(use.first);
     if (row == nullptr || params == default_params(*row)) continue;
-    text += variant;
+    text += use.first + " " + std::string(name_of(use.second));
     for (const auto& [name, value] : params) text += " " + name + "=" + std::to_string(value);
     text += ";";
   }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/variant.h"
@@ -13,22 +15,30 @@ struct KernelChoice {
   std::string family_fingerprint;  // of the devices that it holds for
   std::string variant;             // id of the catalogue row
   int revision = 1;                // of that row when it was searched
-  std::string subject;             // canonical text of the op that was timed
+  std::string subject;             // canonical text of the op that was timed; the choice holds for its shape class
   ParamValues params;
   double best_ns = 0;     // with these parameters
   double default_ns = 0;  // with the catalogue's, timed in turn with them
+
+  // Nothing where the subject is no op.
+  std::optional<ShapeClass> shape_class() const;
 };
 
-// Family fingerprint (empty: every device) -> variant id -> parameters. What is absent has the catalogue's defaults.
-using TunedKernels = std::map<std::string, std::map<std::string, ParamValues>>;
+using TunedFor = std::pair<std::string, ShapeClass>;  // variant id, and of which ops
 
-// Only choices that fit the catalogue as it is: same revision, known parameters with values that it lists.
+// Family fingerprint (empty: every device) -> use -> parameters. What is absent has the catalogue's defaults.
+using TunedKernels = std::map<std::string, std::map<TunedFor, ParamValues>>;
+
+// Only choices that fit the catalogue as it is: same revision, known parameters with values that it lists. Of several
+// for one use the last.
 TunedKernels tuned_kernels(const std::vector<KernelChoice>& choices);
 
-// The family's parameters for a kernel: its own, else those for every device, else the catalogue's.
-ParamValues params_for(const TunedKernels& tuned, const std::string& family_fingerprint, const KernelVariant& variant);
+// The family's parameters for such an op: its own, else those for every device, else the catalogue's.
+ParamValues params_for(const TunedKernels& tuned, const std::string& family_fingerprint, const KernelVariant& variant,
+                       const OpDesc& op);
 
-// "matmul.opencl.gemm tile=8 ...; ..." of the family, as part of what makes a sample valid; empty: all defaults.
+// "matmul.opencl.gemm many_rows tile=8 ...; ..." of the family, as part of what makes a sample valid; empty: all
+// defaults.
 std::string identity_of(const TunedKernels& tuned, const std::string& family_fingerprint);
 
 }  // namespace hetero

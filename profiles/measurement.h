@@ -34,10 +34,15 @@ enum class SampleKind : std::uint8_t {
   kContention,
   kGate,
   kAnchor,
+  kStep,  // a whole step of a model in the executor, on this device alone; params: "rows" (1: decode), "context"
   kVariant
 };
 std::string_view name_of(SampleKind kind);                // "op", "bandwidth", ...
 SampleKind sample_kind_from_name(std::string_view name);  // throws input_error
+
+// The subject of a step's samples, "step of 0123456789abcdef", and back; empty where it is none.
+std::string step_subject(std::string_view model_fingerprint);
+std::string model_of_step(std::string_view subject);
 
 struct Sample {
   SampleKind kind = SampleKind::kOp;

@@ -106,6 +106,17 @@ std::vector<OpDesc> block_ops(const ModelShape& shape, BlockKind kind, int layer
   return {};
 }
 
+double layer_weights(const ModelShape& shape) {
+  double weights = 0;
+  for (int kind = 0; kind < kBlockKinds; ++kind) {
+    if (static_cast<BlockKind>(kind) == BlockKind::kHead) continue;
+    for (const OpDesc& op : block_ops(shape, static_cast<BlockKind>(kind), 0, 1, 1)) {
+      if (op.kind == OpKind::kMatmul) weights += static_cast<double>(op.n) * static_cast<double>(op.k);
+    }
+  }
+  return weights;
+}
+
 std::string to_json(const ModelShape& shape) {
   nlohmann::ordered_json document = new_document(kSchema, 1);
   document["name"] = shape.name;

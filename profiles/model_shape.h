@@ -43,6 +43,9 @@ std::string fingerprint(const ModelShape& shape);
 // The ops of one block for m rows whose last sees `context` cache rows. Matmuls are undivided.
 std::vector<OpDesc> block_ops(const ModelShape& shape, BlockKind kind, int layer, std::int64_t m, std::int64_t context);
 
+// Elements of the matrices of the first layer.
+double layer_weights(const ModelShape& shape);
+
 // Versioned JSON ("hetero.model_shape", version 1). Reading throws input_error.
 std::string to_json(const ModelShape& shape);
 ModelShape model_shape_from_json(const std::string& text);

@@ -12,8 +12,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What names an entry of a list: a system's devices, a device's matmul curves, its other ops, its slow-downs.
-constexpr std::array<const char*, 4> kNames = {"device", "w", "kind", "with"};
+// What names an entry of a list: a system's devices, a device's matmul curves, its other ops, its slow-downs, its
+// steps.
+constexpr std::array<const char*, 5> kNames = {"device", "w", "kind", "with", "model"};
 
 const char* name_key(const Json& list) {
   for (const char* key : kNames) {

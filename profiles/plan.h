@@ -31,12 +31,10 @@ struct Share {
 // single     features = {A 1}
 // pad        features = {A 1}: the step's rows are padded to A's next standard size
 // rows       features = {A f, B 1-f, ...}: output features, in this order
-// sequence   rows = {A f, B 1-f, ...}: rows of the prompt, in this order; on a static device they are rounded to what
-// its
-//            standard sizes can be added up to
-// hybrid     rows = {A f, B 1-f}, features = {A g, B 1-g, ...}: A's rows are divided by features, B's rows are B's
-// alone paired     features as in rows; attention_in, attention and attention_out (or ffn_in and ffn_out) have equal
-// shares
+// sequence   rows = {A f, B 1-f, ...}: rows of the prompt, in this order; a static device's are rounded to a sum of its
+//            standard sizes
+// hybrid     rows = {A f, B 1-f}, features = {A g, B 1-g, ...}: A's rows are divided by features, B's are B's alone
+// paired     features as in rows; attention_in, attention and attention_out (or ffn_in and ffn_out) have equal shares
 struct BlockPlan {
   BlockKind block = BlockKind::kAttentionIn;
   int layer = -1;  // -1: every layer that has no entry of its own
@@ -51,8 +49,8 @@ struct PlanBucket {
   Phase phase = Phase::kPrefill;
   std::int64_t tokens = 0;  // serves steps of up to this many rows (the smallest bucket that fits is used); decode: 1
   std::vector<BlockPlan> blocks;
-  // Static devices: the standard sizes that rows are added up from, ascending, some of the device's own. A device that
-  // is not named uses all of its sizes: two small graphs may cost more than a padded large one.
+  // Static devices: of the graphs that there are (Plan::graph_sizes), those that rows are added up from, ascending. A
+  // device that is not named uses them all: two small graphs may cost more than a padded large one.
   std::map<std::string, std::vector<std::int64_t>> graph_sizes;
   double predicted_ns = 0;  // one step of `tokens` rows
   // What the no-harm gate measured in the real executor; absent: it has not run.
@@ -75,8 +73,8 @@ struct Plan {
   std::vector<PlanBucket> buckets;                               // ascending tokens; decode among them
   std::map<std::string, std::uint64_t> memory_bytes;             // device id -> packed weights
   std::map<std::string, std::string> waiters;                    // device id -> waiter name
-  std::map<std::string, std::vector<std::int64_t>> graph_sizes;  // device id -> row counts of its graphs, ascending;
-                                                                 // absent: all that a static device offers
+  std::map<std::string, std::vector<std::int64_t>> graph_sizes;  // device id -> row counts that graphs are made for,
+                                                                 // ascending; absent: all that the device offers
   std::string origin;                                            // "tuned", "single", "guess", "file", "simulated"
   friend bool operator==(const Plan&, const Plan&) = default;
 };

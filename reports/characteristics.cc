@@ -71,6 +71,7 @@ Characteristics characteristics(const Store& store, const Report& report) {
         case SampleKind::kContention:
         case SampleKind::kGate:
         case SampleKind::kAnchor:
+        case SampleKind::kStep:
         case SampleKind::kVariant:
           break;
       }

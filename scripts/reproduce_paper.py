@@ -116,7 +116,8 @@ class Row:
 
     def json(self):
         return {"section": self.section, "figure": self.figure, "unit": self.unit, "published": self.published,
-                "simulated": self.simulated if not isinstance(self.simulated, float) else round(self.simulated, 4),
+                # Compilers may differ in the last digits.
+                "simulated": float(f"{self.simulated:.5g}") if isinstance(self.simulated, float) else self.simulated,
                 "deviation": None if self.deviation is None else round(self.deviation, 4), "use": self.use,
                 "verdict": self.verdict, "note": self.note}
 

@@ -59,12 +59,14 @@ struct Simd : Avx2 {
 
 #include "kernels/cpu/matmul_f32.inc"
 
-constexpr MatmulPath kPath = {ActivationForm::kF32, kMaxRows, nullptr, &kTiles<kMaxRows>};
-
-void run(const HostOp& op, int phase, int worker, int workers) { run_matmul(kPath, op, phase, worker, workers); }
+void run(const HostOp& op, int phase, int worker, int workers) {
+  run_matmul(kMatmulAvx2F32Path, op, phase, worker, workers);
+}
 
 }  // namespace
 
+constexpr MatmulPath kMatmulAvx2F32Path = {
+    .tuning = {.rows = kMaxRows}, .params = kFloatParams, .max_rows = kMaxRows, .tiles = {nullptr, &kTiles<kMaxRows>}};
 const HostKernel kMatmulAvx2F32 = {2, run, f32_workspace_bytes, packed_weight_bytes, pack_weight, f32_workspace_key};
 
 }  // namespace hetero

@@ -6,7 +6,7 @@
 //   before widening;
 //   weights with zero 128: |weight| is the unsigned factor and the activation takes its sign: 2 * 128 * 127 fit once.
 //
-// Registers of the largest tile (4 rows, 8 features): 4 sums, 4 totals, weights, a product, two constants.
+// Registers of a tile of 4 rows and 8 features, the default: 4 sums, 4 totals, weights, a product, two constants.
 // Functions carry their target, so the file is safe to link and load on any x86-64.
 #if defined(__x86_64__)
 
@@ -19,7 +19,7 @@
 namespace hetero {
 namespace {
 
-constexpr int kMaxRows = 4;
+constexpr int kMaxRows = 6;
 
 // Products of a weight quad that fit in 16 bits together.
 constexpr int quads_before_widening(const PackedTraits& t) {
@@ -29,7 +29,7 @@ constexpr int quads_before_widening(const PackedTraits& t) {
 
 struct Simd : Avx2 {
   static constexpr bool kSigned = true;
-  static constexpr int vectors(int /*panels*/, int rows) { return rows == 1 ? 2 : 1; }  // one row: a single stream
+  static constexpr int vectors(int panels, int rows) { return rows == 1 ? 2 * panels : 1; }  // one row: streams
 
   HETERO_TARGET static I all_int(std::int32_t x) { return _mm256_set1_epi32(x); }
   using Avx2::add;
@@ -171,12 +171,27 @@ HETERO_TARGET void add_squares(const float* x, std::int64_t count, float (&lanes
 }
 
 constexpr Quantiser kQuantiser = {quantise_group, add_squares};
-constexpr MatmulPath kPath = {ActivationForm::kQ8, kMaxRows, &kQuantiser, &kTiles<1, kMaxRows>};
+// Four rows by 8 features are what the 16 registers hold; with six, sums move to the stack and weights serve more rows.
+constexpr std::int64_t kRows[] = {3, 4, kMaxRows}, kStreams[] = {1, 2};
+constexpr MatmulParam kParams[] = {{"rows", &MatmulTuning::rows, kRows, kSeveralRows, "rows of a tile, at most"},
+                                   {"streams", &MatmulTuning::streams, kStreams, kOneRowOnly,
+                                    "panels of 16 output features that are read side by side"},
+                                   kCacheParam,
+                                   kChunkParam,
+                                   kPrefetchParam};
 
-void run(const HostOp& op, int phase, int worker, int workers) { run_matmul(kPath, op, phase, worker, workers); }
+void run(const HostOp& op, int phase, int worker, int workers) {
+  run_matmul(kMatmulAvx2Q8Path, op, phase, worker, workers);
+}
 
 }  // namespace
 
+constexpr MatmulPath kMatmulAvx2Q8Path = {.form = ActivationForm::kQ8,
+                                          .quantiser = &kQuantiser,
+                                          .tuning = {.rows = 4},
+                                          .params = kParams,
+                                          .max_rows = kMaxRows,
+                                          .tiles = {nullptr, &kTiles<1, kMaxRows>, &kTiles<2, 1>}};
 const HostKernel kMatmulAvx2Q8 = {2, run, q8_workspace_bytes, packed_weight_bytes, pack_weight, q8_workspace_key};
 
 }  // namespace hetero

@@ -134,7 +134,7 @@ HETERO_AVX512 void tile(const TileArgs& args) {
   for (std::int64_t block = 0; block < args.blocks; ++block) {
     const float* block_sums = a;
     if constexpr (t.min_bytes > 0) a += R;
-    if constexpr (R == 1) prefetch_block<t.block_bytes()>(w);
+    if constexpr (R == 1) prefetch_block<t.block_bytes()>(w, args.prefetch_bytes);
     __m512 sums[kSums];
     HETERO_UNROLL
     for (int i = 0; i < kSums; ++i) sums[i] = _mm512_setzero_ps();
@@ -200,12 +200,14 @@ constexpr TileTables tables(std::integer_sequence<int, Kind...>) {
 }
 constexpr TileTables kTiles = tables(std::make_integer_sequence<int, kPackedKinds>());
 
-constexpr MatmulPath kPath = {ActivationForm::kF32, kMaxRows, nullptr, &kTiles};
-
-void run(const HostOp& op, int phase, int worker, int workers) { run_matmul(kPath, op, phase, worker, workers); }
+void run(const HostOp& op, int phase, int worker, int workers) {
+  run_matmul(kMatmulAvx512F32Path, op, phase, worker, workers);
+}
 
 }  // namespace
 
+constexpr MatmulPath kMatmulAvx512F32Path = {
+    .tuning = {.rows = kMaxRows}, .params = kFloatParams, .max_rows = kMaxRows, .tiles = {nullptr, &kTiles}};
 const HostKernel kMatmulAvx512F32 = {2, run, f32_workspace_bytes, packed_weight_bytes, pack_weight, f32_workspace_key};
 
 }  // namespace hetero

@@ -2,10 +2,11 @@
 //
 // vpdpbusd multiplies unsigned by signed bytes: weights are stored unsigned, activations signed.
 //
-// Registers of the largest tiles (12 rows of one panel, 6 rows of two): 12 integer and 12 float accumulators, weights,
-// a quad of activations or a scale, a mask; totals lie on the stack, touched once a group. On a processor with two
-// multiplying ports each gets 32 dot products, 4 scalings of a block and 1 of a group for 4 blocks of a row and panel:
-// 86 % of its VNNI peak is the limit of this design. (With an activation scale for each block it would be 80 %.)
+// Registers of the largest tiles (12 rows of one panel, 6 of two, 4 of three, 3 of four): 12 integer and 12 float
+// accumulators, weights, a quad of activations or a scale, a mask; totals lie on the stack, touched once a group. On a
+// processor with two multiplying ports each gets 32 dot products, 4 scalings of a block and 1 of a group for 4 blocks
+// of a row and panel: 86 % of its VNNI peak is the limit of this design. (With an activation scale for each block it
+// would be 80 %.)
 //
 // Functions carry their target, so the file is safe to link and load on any x86-64.
 #if defined(__x86_64__)
@@ -31,7 +32,6 @@ namespace hetero {
 namespace {
 
 constexpr int kMaxRows = 12;
-constexpr int kMaxPairRows = 6;
 
 // Quads 0, 1 and 2 of a group of 6-bit elements are the low bits of its three vectors; their top bits make quad 3.
 HETERO_TARGET inline __m512i low_six(__m512i bytes) { return _mm512_and_si512(bytes, _mm512_set1_epi8(63)); }
@@ -215,13 +215,28 @@ HETERO_TARGET void add_squares(const float* x, std::int64_t count, float (&lanes
 }
 
 constexpr Quantiser kQuantiser = {quantise_group, add_squares};
-constexpr MatmulPath kPath = {ActivationForm::kQ8,  kMaxRows,     &kQuantiser,
-                              &kTiles<1, kMaxRows>, kMaxPairRows, &kTiles<2, kMaxPairRows>};
+constexpr std::int64_t kPanels[] = {1, 2, 3, 4}, kStreams[] = {1, 2, 4};
+constexpr MatmulParam kParams[] = {
+    {"panels", &MatmulTuning::panels, kPanels, kSeveralRows,
+     "panels of 16 output features of a tile, by 12 / panels rows"},
+    {"streams", &MatmulTuning::streams, kStreams, kOneRowOnly, "panels that are read side by side"},
+    kCacheParam,
+    kChunkParam,
+    kPrefetchParam};
 
-void run(const HostOp& op, int phase, int worker, int workers) { run_matmul(kPath, op, phase, worker, workers); }
+void run(const HostOp& op, int phase, int worker, int workers) {
+  run_matmul(kMatmulAvx512VnniPath, op, phase, worker, workers);
+}
 
 }  // namespace
 
+constexpr MatmulPath kMatmulAvx512VnniPath = {.form = ActivationForm::kQ8,
+                                              .quantiser = &kQuantiser,
+                                              .tuning = {.rows = kMaxRows, .panels = 2},
+                                              .params = kParams,
+                                              .max_rows = kMaxRows,
+                                              .tiles = {nullptr, &kTiles<1, kMaxRows>, &kTiles<2, kMaxRows / 2>,
+                                                        &kTiles<3, kMaxRows / 3>, &kTiles<4, kMaxRows / 4>}};
 const HostKernel kMatmulAvx512Vnni = {2, run, q8_workspace_bytes, packed_weight_bytes, pack_weight, q8_workspace_key};
 
 }  // namespace hetero

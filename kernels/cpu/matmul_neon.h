@@ -14,6 +14,14 @@ namespace hetero {
 
 inline constexpr int kNeonMaxRows = 8;
 
+// Of the kernels with 8-bit activations.
+inline constexpr std::int64_t kNeonRows[] = {4, 6, kNeonMaxRows};
+inline constexpr MatmulParam kNeonParams[] = {
+    {"rows", &MatmulTuning::rows, kNeonRows, kSeveralRows, "rows of a tile, at most"},
+    kCacheParam,
+    kChunkParam,
+    kPrefetchParam};
+
 // What matmul_simd.inc asks for.
 struct Neon {
   using F = float32x4_t;

@@ -21,12 +21,18 @@ using Simd = NeonDotprod;
 
 #include "kernels/cpu/matmul_q8.inc"
 
-constexpr MatmulPath kPath = {ActivationForm::kQ8, kNeonMaxRows, &kNeonQuantiser, &kTiles<1, kNeonMaxRows>};
-
-void run(const HostOp& op, int phase, int worker, int workers) { run_matmul(kPath, op, phase, worker, workers); }
+void run(const HostOp& op, int phase, int worker, int workers) {
+  run_matmul(kMatmulNeonDotprodPath, op, phase, worker, workers);
+}
 
 }  // namespace
 
+constexpr MatmulPath kMatmulNeonDotprodPath = {.form = ActivationForm::kQ8,
+                                               .quantiser = &kNeonQuantiser,
+                                               .tuning = {.rows = kNeonMaxRows},
+                                               .params = kNeonParams,
+                                               .max_rows = kNeonMaxRows,
+                                               .tiles = {nullptr, &kTiles<1, kNeonMaxRows>}};
 const HostKernel kMatmulNeonDotprod = {2, run, q8_workspace_bytes, packed_weight_bytes, pack_weight, q8_workspace_key};
 
 }  // namespace hetero

@@ -58,12 +58,16 @@ struct Simd : Neon {
 
 #include "kernels/cpu/matmul_f32.inc"
 
-constexpr MatmulPath kPath = {ActivationForm::kF32, kNeonMaxRows, nullptr, &kTiles<kNeonMaxRows>};
-
-void run(const HostOp& op, int phase, int worker, int workers) { run_matmul(kPath, op, phase, worker, workers); }
+void run(const HostOp& op, int phase, int worker, int workers) {
+  run_matmul(kMatmulNeonF32Path, op, phase, worker, workers);
+}
 
 }  // namespace
 
+constexpr MatmulPath kMatmulNeonF32Path = {.tuning = {.rows = kNeonMaxRows},
+                                           .params = kFloatParams,
+                                           .max_rows = kNeonMaxRows,
+                                           .tiles = {nullptr, &kTiles<kNeonMaxRows>}};
 const HostKernel kMatmulNeonF32 = {2, run, f32_workspace_bytes, packed_weight_bytes, pack_weight, f32_workspace_key};
 
 }  // namespace hetero

@@ -46,12 +46,14 @@ constexpr TileTables tables(std::integer_sequence<int, Kind...>) {
 }
 constexpr TileTables kTiles = tables(std::make_integer_sequence<int, kPackedKinds>());
 
-constexpr MatmulPath kPath = {ActivationForm::kF32, kMaxRows, nullptr, &kTiles};
-
-void run(const HostOp& op, int phase, int worker, int workers) { run_matmul(kPath, op, phase, worker, workers); }
+void run(const HostOp& op, int phase, int worker, int workers) {
+  run_matmul(kMatmulPortablePath, op, phase, worker, workers);
+}
 
 }  // namespace
 
+constexpr MatmulPath kMatmulPortablePath = {
+    .tuning = {.rows = kMaxRows}, .params = kPortableParams, .max_rows = kMaxRows, .tiles = {nullptr, &kTiles}};
 const HostKernel kMatmulPortable = {2, run, f32_workspace_bytes, packed_weight_bytes, pack_weight, f32_workspace_key};
 
 }  // namespace hetero

@@ -63,7 +63,8 @@ Applicability neon_f32(const OpDesc& op, const HardwareFacts& facts) {
 Applicability portable(const OpDesc& op, const HardwareFacts&) { return matmul_shape(op); }
 
 KernelVariant row(const char* id, ToleranceClass tolerance,
-                  Applicability (*applicable)(const OpDesc&, const HardwareFacts&), const HostKernel& kernel) {
+                  Applicability (*applicable)(const OpDesc&, const HardwareFacts&), const HostKernel& kernel,
+                  const MatmulPath& path) {
   KernelVariant variant;
   variant.id = id;
   // Revision 2 of the 8-bit rows: blocks with outliers, and rows alone, have 15-bit activations. 3: scales of 128
@@ -75,6 +76,13 @@ KernelVariant row(const char* id, ToleranceClass tolerance,
   variant.tolerance = tolerance;
   variant.applicable = applicable;
   variant.host = &kernel;
+  for (const MatmulParam& param : path.params) {
+    variant.params.push_back({.name = param.name,
+                              .values = {param.values.begin(), param.values.end()},
+                              .default_value = path.tuning.*param.field,
+                              .meaning = param.meaning,
+                              .classes = {param.classes.begin(), param.classes.end()}});
+  }
   return variant;
 }
 
@@ -83,18 +91,21 @@ KernelVariant row(const char* id, ToleranceClass tolerance,
 std::vector<KernelVariant> cpu_matmul_rows() {
   std::vector<KernelVariant> rows;
 #if defined(__x86_64__)
-  rows.push_back(row("matmul.cpu.avx512_vnni", ToleranceClass::kQ8, avx512_vnni, kMatmulAvx512Vnni));
-  rows.push_back(row("matmul.cpu.avx2_q8", ToleranceClass::kQ8, avx2_q8, kMatmulAvx2Q8));
-  rows.push_back(row("matmul.cpu.avx512_f32", ToleranceClass::kF32, avx512_f32, kMatmulAvx512F32));
-  rows.push_back(row("matmul.cpu.avx2_f32", ToleranceClass::kF32, avx2_f32, kMatmulAvx2F32));
+  rows.push_back(
+      row("matmul.cpu.avx512_vnni", ToleranceClass::kQ8, avx512_vnni, kMatmulAvx512Vnni, kMatmulAvx512VnniPath));
+  rows.push_back(row("matmul.cpu.avx2_q8", ToleranceClass::kQ8, avx2_q8, kMatmulAvx2Q8, kMatmulAvx2Q8Path));
+  rows.push_back(
+      row("matmul.cpu.avx512_f32", ToleranceClass::kF32, avx512_f32, kMatmulAvx512F32, kMatmulAvx512F32Path));
+  rows.push_back(row("matmul.cpu.avx2_f32", ToleranceClass::kF32, avx2_f32, kMatmulAvx2F32, kMatmulAvx2F32Path));
 #elif defined(__aarch64__)
 #if defined(HETERO_NEON_DOTPROD)
-  rows.push_back(row("matmul.cpu.neon_i8mm", ToleranceClass::kQ8, neon_i8mm, kMatmulNeonI8mm));
-  rows.push_back(row("matmul.cpu.neon_dotprod", ToleranceClass::kQ8, neon_dotprod, kMatmulNeonDotprod));
+  rows.push_back(row("matmul.cpu.neon_i8mm", ToleranceClass::kQ8, neon_i8mm, kMatmulNeonI8mm, kMatmulNeonI8mmPath));
+  rows.push_back(
+      row("matmul.cpu.neon_dotprod", ToleranceClass::kQ8, neon_dotprod, kMatmulNeonDotprod, kMatmulNeonDotprodPath));
 #endif
-  rows.push_back(row("matmul.cpu.neon_f32", ToleranceClass::kF32, neon_f32, kMatmulNeonF32));
+  rows.push_back(row("matmul.cpu.neon_f32", ToleranceClass::kF32, neon_f32, kMatmulNeonF32, kMatmulNeonF32Path));
 #endif
-  rows.push_back(row("matmul.cpu.portable", ToleranceClass::kF32, portable, kMatmulPortable));
+  rows.push_back(row("matmul.cpu.portable", ToleranceClass::kF32, portable, kMatmulPortable, kMatmulPortablePath));
   return rows;
 }
 

@@ -206,6 +206,7 @@ KernelVariant row(const char* id, OpKind kind, Applicability (*applicable)(const
 }  // namespace
 
 std::vector<KernelVariant> opencl_rows() {
+  const std::vector<ShapeClass> several_rows = {ShapeClass::kFewRows, ShapeClass::kManyRows};
   const ParamSpec wide_chunk = {"chunk", {512, 1024, 4096}, 1024, "columns of a row per work-item"};
   const ParamSpec lane_chunk = {"chunk", {1, 2, 4}, 1, "columns of a row per work-item"};
   return {
@@ -232,13 +233,13 @@ std::vector<KernelVariant> opencl_rows() {
           {{"rows_block", {16, 32, 64, 128}, 64, "rows that share one dequantised panel"},
            {"chunk", {64, 128, 256}, 128, "columns dequantised at a time"}}),
       row("matmul.opencl.lane", OpKind::kMatmul, any_device, kLane,
-          {{"tile_m", {2, 4, 8, 16}, 8, "rows per work-item"},
+          {{"tile_m", {2, 4, 8, 16}, 8, "rows per work-item", several_rows},
            {"group", {16, 64}, 16, "work-items in a work-group: output features"}}),
       row("rms_norm.opencl.wide", OpKind::kRmsNorm, wide_device, kWideNorm, {}),
       row("rms_norm.opencl.group", OpKind::kRmsNorm, group_applicable, kGroupNorm, {}),
       row("rope.opencl.pair", OpKind::kRope, any_device, kRope, {}),
       row("attention.opencl.wide", OpKind::kAttention, wide_attention_applicable, kWideAttention,
-          {{"rows", {4, 8, 16, 32}, 16, "query rows that share transposed keys"}}),
+          {{"rows", {4, 8, 16, 32}, 16, "query rows that share transposed keys", several_rows}}),
       row("attention.opencl.group", OpKind::kAttention, group_applicable, kGroupAttention, {}),
       row("swiglu.opencl.wide", OpKind::kSwiGlu, wide_device, kWideElementwise, {wide_chunk}),
       row("swiglu.opencl.lane", OpKind::kSwiGlu, group_applicable, kLaneElementwise, {lane_chunk}),

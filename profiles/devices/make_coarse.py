@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Writes the coarse system profiles: the Snapdragon 8 Gen 3 with its arithmetic scaled by published peaks.
 
-Of these systems hardly more is published than peak rates (table 1 of arXiv 2501.14794v2). What follows from a peak and
-from what the Snapdragon achieves of its own is `derived`; everything else is the Snapdragon's figure and `assumed`.
+Of these systems hardly more is published than peak rates (table 1 of arXiv 2501.14794v2; for Intel's, see INTEL). What
+follows from a peak and from what the Snapdragon achieves of its own is `derived`; everything else is the Snapdragon's
+figure and `assumed`.
 Good for trying plans out and for tests of the solver; no statement about the systems can rest on them.
 
     profiles/devices/make_coarse.py            writes the documents beside this file
@@ -27,9 +28,36 @@ class Part:
         self.streaming, self.streaming_source = streaming, streaming_source
 
 
-def peak(ours, snapdragon, what):
-    return ours / snapdragon, (f"{PAPER}: peak {ours} against the Snapdragon's {snapdragon} {what}, "
-                               "at the same achieved fraction")
+def peak(ours, snapdragon, what, source=PAPER):
+    """A ratio of peaks and where it is from: the Snapdragon's is the paper's, ours is from `source`."""
+    return ours / snapdragon, f"{source}: peak {ours} against the Snapdragon's {snapdragon} {what}, at the same achieved fraction"
+
+
+# Intel states integer rates; float16 is worked out. Pages as they were found in November 2026.
+INTEL = {
+    # 112 vector engines of 8 float32 lanes at 2.2 GHz, no XMX; float16 twice as fast: 3.94 * 2.
+    "gpu-125h": (7.9, "notebookcheck.net, Intel Arc 7-Cores iGPU: 112 vector engines at 2.2 GHz; Intel support article "
+                      "000098346: no XMX; float16 at twice the float32 rate as topcpu.net has it of the Arc 140T"),
+    # Half of the integer rate, as the MAC arrays have it.
+    "npu-125h": (5.5, "theregister.com 2024-04-10: 11 integer TOPS of the NPU; gigazine.net 2024-05-05 after Chips and "
+                      "Cheese: float16 at half the integer rate"),
+    "memory-125h": (119.5, "thinkcomputers.org, Meteor Lake-H: LPDDR5X-7467; videocardz.com 2023-09-07: 120 GB/s at "
+                           "7500, so 16 bytes a transfer"),
+    # 8 Xe cores of 8 engines of 2048 bits at the series' 2.05 GHz make 33.6; the 258V clocks a few per cent lower.
+    "gpu-258v": (33.5, "tomshardware.com, Lunar Lake architecture: 67 integer TOPS, XMX engines of 2048 bits, so "
+                       "float16 at half the integer rate"),
+    "npu-258v": (23.5, "notebookcheck.net, Core Ultra 7 256V (the 258V but for its memory's size): 47 integer TOPS; "
+                       "NPU 4 does 2048 integer or 1024 float16 multiply-accumulates a cycle"),
+    "memory-258v": (136.5, "notebookcheck.net, Core Ultra 7 256V: LPDDR5X-8533; at 16 bytes a transfer"),
+}
+
+
+def intel(unit, memory, snapdragon_tflops):
+    """Speed and streaming of a Part."""
+    tflops, source = INTEL[unit]
+    gbps, memory_source = INTEL[memory]
+    return (*peak(tflops, snapdragon_tflops, "TFLOPS (float16)", source),
+            *peak(gbps, 68, "GB/s (memory)", memory_source))
 
 
 SYSTEMS = {
@@ -63,6 +91,23 @@ SYSTEMS = {
         "note": "Peak: GPU 10 TFLOPS in float16. Its NPU is left out: only an integer rate is published (87 TOPS). "
                 "Memory is the Snapdragon's, launches and joins too.",
         "gpu": Part("GPU of the Jetson Orin", *peak(10, 2.8, "TFLOPS (float16)")),
+    },
+    "core-ultra-5-125h": {
+        "title": "Intel Core Ultra 5 125H (Meteor Lake), coarse: the Snapdragon 8 Gen 3 scaled by peaks",
+        "note": "Peaks: GPU 7.9 TFLOPS and NPU 5.5 TFLOPS in float16 (worked out from published clocks, widths and integer "
+                "rates), memory 119.5 GB/s. Joins, launches, graphs, shapes and how devices slow each other are the "
+                "Snapdragon's; Agent.xpu (arXiv 2506.24045) found that GPU and NPU together hardly help decode on a "
+                "Core Ultra, which this profile does not know.",
+        "gpu": Part("Arc GPU with 7 Xe cores", *intel("gpu-125h", "memory-125h", 2.8)),
+        "npu": Part("NPU 3720", *intel("npu-125h", "memory-125h", 17)),
+    },
+    "core-ultra-7-258v": {
+        "title": "Intel Core Ultra 7 258V (Lunar Lake), coarse: the Snapdragon 8 Gen 3 scaled by peaks",
+        "note": "Peaks: GPU 33.5 TFLOPS and NPU 23.5 TFLOPS in float16 (half of the published integer rates), memory "
+                "136.5 GB/s. The GPU's peak is that of its matrix engines: what kernels reach of it may be far less. "
+                "Joins, launches, graphs, shapes and how devices slow each other are the Snapdragon's.",
+        "gpu": Part("Arc 140V", *intel("gpu-258v", "memory-258v", 2.8)),
+        "npu": Part("NPU 4", *intel("npu-258v", "memory-258v", 17)),
     },
 }
 AS_BASE = "as the Snapdragon 8 Gen 3; nothing published here"
@@ -102,7 +147,7 @@ def device(base, system, part, others):
     rename = lambda text: text.replace(BASE, system)
     result = copy.deepcopy(base)
     result.update(device=rename(base["device"]), name=part.name, driver="coarse",
-                  exact_fingerprint=f"{system}/{kind} rev 1", family_fingerprint=f"{system}/{kind}")
+                  exact_fingerprint=base["exact_fingerprint"].replace(BASE, system), family_fingerprint=f"{system}/{kind}")
     result["matmul"] = [curve(c, part) for c in base["matmul"]]
     if "order_factors" in base:
         result["order_factors"] = [{**entry, "factor": assumed(entry["factor"])} for entry in base["order_factors"]]

@@ -24,6 +24,12 @@ std::map<std::string, std::int64_t> params_from(const std::string& text) {
   return params;
 }
 
+// A later choice for the same kernel and ops of the same class takes the place of an older one.
+bool superseded(const KernelChoice& older, const KernelChoice& later) {
+  return older.family_fingerprint == later.family_fingerprint && older.variant == later.variant &&
+         older.revision == later.revision && older.shape_class() == later.shape_class();
+}
+
 Sample read_sample(const Statement& row) {
   Sample sample;
   int column = 0;
@@ -249,8 +255,15 @@ std::vector<KernelChoice> Store::kernel_choices() const {
       "ORDER BY id");
   std::vector<KernelChoice> choices;
   while (select.step()) {
-    choices.push_back({select.text(0), select.text(1), static_cast<int>(select.integer(2)), select.text(3),
-                       params_from(select.text(4)), select.real(5), select.real(6)});
+    KernelChoice choice{select.text(0),
+                        select.text(1),
+                        static_cast<int>(select.integer(2)),
+                        select.text(3),
+                        params_from(select.text(4)),
+                        select.real(5),
+                        select.real(6)};
+    std::erase_if(choices, [&](const KernelChoice& older) { return superseded(older, choice); });
+    choices.push_back(std::move(choice));
   }
   return choices;
 }

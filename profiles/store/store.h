@@ -67,7 +67,7 @@ class Store {
   // All that are in force, the latest last.
   std::vector<ProfileRow> profiles() const;
   void put_kernel_choice(RunId run, const KernelChoice& choice);
-  // All that are in force (one for each family, variant and revision), the latest last.
+  // All that are in force (one for each family, variant, revision and shape class), the latest last.
   std::vector<KernelChoice> kernel_choices() const;
   void put_plan(RunId run, const Plan& plan);
   // The latest plan for this model on exactly these devices (any order).

@@ -205,7 +205,7 @@ InferSetup set_up(const InferFlags& flags, std::unique_ptr<Model> model, std::in
     for (const auto& device : setup.devices) {
       if (auto p = store->profile(device->facts().id, device->facts().exact_fingerprint)) profiles.push_back(*p);
     }
-    if (!profiles.empty()) setup.costs = std::make_unique<CostModel>(std::move(profiles));
+    if (!profiles.empty()) setup.costs = std::make_unique<CostModel>(std::move(profiles), &setup.model->shape());
   }
   EngineOptions options;
   options.context = context;

@@ -15,8 +15,9 @@ std::optional<std::optional<OperandOrder>> order_option(const std::string& value
 OperandOrders::OperandOrders(std::optional<OperandOrder> forced, const DeviceContext& context, const DeviceFacts& facts)
     : forced_(forced),
       exact_fingerprint_(facts.exact_fingerprint),
+      family_fingerprint_(facts.family_fingerprint),
       choices_(context.by_shape),
-      otherwise_(params_for(context.tuned, facts.family_fingerprint, graph_matmul())) {
+      tuned_(context.tuned) {
   std::erase_if(choices_, [&](const ShapeChoice& c) { return c.exact_fingerprint != exact_fingerprint_; });
 }
 
@@ -42,7 +43,7 @@ KernelUse OperandOrders::kernel_for(const OpDesc& op) const {
   const KernelVariant& row = graph_matmul();
   if (forced_) return {&row, params_of(*forced_)};
   const ShapeChoice* const choice = choice_for(choices_, exact_fingerprint_, row, op);
-  return {&row, choice != nullptr ? choice->timed.front().params : otherwise_};
+  return {&row, choice != nullptr ? choice->timed.front().params : params_for(tuned_, family_fingerprint_, row, op)};
 }
 
 }  // namespace hetero

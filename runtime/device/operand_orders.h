@@ -32,8 +32,9 @@ class OperandOrders {
  private:
   std::optional<OperandOrder> forced_;
   std::string exact_fingerprint_;
+  std::string family_fingerprint_;
   std::vector<ShapeChoice> choices_;  // of this device
-  ParamValues otherwise_;             // for shapes that were not measured; empty: the row's default
+  TunedKernels tuned_;                // for shapes that were not measured
 };
 
 }  // namespace hetero

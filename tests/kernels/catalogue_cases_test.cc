@@ -175,6 +175,21 @@ TEST_P(CatalogueCase, MatchesReference) {
   }
 }
 
+TEST_P(CatalogueCase, ParametersChangeNoBit) {
+  const auto& [row, op] = GetParam();
+  if (row->params.empty()) GTEST_SKIP() << row->id << " has no parameters";
+  const Applicability can = row->applicable(op, detect_cpu_facts());
+  if (!can.yes) GTEST_SKIP() << row->id << ": " << can.why_not;
+  for (const Layout& layout : layouts_for(op.kind)) {
+    if (layout.residual) continue;  // what is added at the end is the other test's
+    EXPECT_EQ(judge_params(*row, op, layout, kSeed), "")
+        << row->id << " on '" << canonical_text(op) << "', " << describe(layout) << ", seed " << kSeed
+        << "\nrepeat: test_kernels --gtest_filter='"
+        << ::testing::UnitTest::GetInstance()->current_test_info()->test_suite_name() << "."
+        << ::testing::UnitTest::GetInstance()->current_test_info()->name() << "'";
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, CatalogueCase, ::testing::ValuesIn(all_cases()), name_of_case);
 
 }  // namespace

@@ -79,6 +79,28 @@ TEST(Catalogue, LessExactRowsArePassedOver) {
             ToleranceClass::kF32);
 }
 
+TEST(Catalogue, HostKernelsHaveListedValuesOnly) {
+  int with_params = 0;
+  for (const KernelVariant& row : catalogue()) {
+    if (row.family != KernelFamily::kCpu || row.params.empty()) continue;
+    ++with_params;
+    std::vector<std::int64_t> defaults;
+    for (const ParamSpec& param : row.params) defaults.push_back(param.default_value);
+    EXPECT_EQ(values_in_order(row, {}), defaults) << row.id;
+    const ParamSpec& last = row.params.back();
+    defaults.back() = last.values.front();
+    EXPECT_EQ(values_in_order(row, {{last.name, last.values.front()}}), defaults) << row.id;
+    try {
+      values_in_order(row, {{last.name, -5}});
+      FAIL() << row.id;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kUsage);
+      EXPECT_NE(std::string(error.what()).find(last.name + "=-5"), std::string::npos) << error.what();
+    }
+  }
+  EXPECT_GT(with_params, 1);
+}
+
 TEST(Catalogue, ForcingARow) {
   const HardwareFacts none;
   EXPECT_EQ(choose(KernelFamily::kReference, kNorm, none, {.forced_id = "rms_norm.reference"}).id,

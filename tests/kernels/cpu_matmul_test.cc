@@ -174,6 +174,76 @@ TEST(PackTest, CommonFormatsDoNotGrow) {
   EXPECT_EQ(packed_weight_bytes(q6_k), 64u * 256 * 7 / 8);    // 6.56 bits a weight in the file
 }
 
+// A combination of values that asked for a tile that was never compiled would jump to nowhere.
+void expect_tiles(const MatmulPath& path) {
+  std::vector<MatmulTuning> tunings = {path.tuning};
+  for (const MatmulParam& param : path.params) {
+    std::vector<MatmulTuning> more;
+    for (const MatmulTuning& tuning : tunings) {
+      for (const std::int64_t value : param.values) {
+        more.push_back(tuning);
+        more.back().*param.field = value;
+      }
+    }
+    tunings = more;
+  }
+  const auto kinds = static_cast<std::size_t>(path.form == ActivationForm::kQ8 ? kQuantisedKinds : kPackedKinds);
+  for (const MatmulTuning& tuning : tunings) {
+    for (std::int64_t m = 1; m < 64; ++m) {
+      const TileSplit split = path.split(m, tuning);
+      for (const std::int64_t tile : {std::int64_t{0}, split.tiles - 1}) {
+        ASSERT_TRUE(m == 1 || split.rows(tile) > 1) << "activations of a row alone are written in another way";
+        for (std::int64_t panels = 1; panels <= path.panels(m, tuning); ++panels) {
+          const TileTables* const tables = path.tiles[static_cast<std::size_t>(panels)];
+          ASSERT_NE(tables, nullptr) << panels << " panels";
+          for (std::size_t kind = 0; kind < kinds; ++kind) {
+            ASSERT_NE((*tables)[kind][static_cast<std::size_t>(split.rows(tile))], nullptr)
+                << "m " << m << " panels " << panels << " rows " << split.rows(tile);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(CpuMatmulPaths, EveryTileThatParametersAskForIsThere) {
+  expect_tiles(kMatmulPortablePath);
+#if defined(__x86_64__)
+  expect_tiles(kMatmulAvx512VnniPath);
+  expect_tiles(kMatmulAvx512F32Path);
+  expect_tiles(kMatmulAvx2Q8Path);
+  expect_tiles(kMatmulAvx2F32Path);
+#elif defined(__aarch64__)
+#if defined(HETERO_NEON_DOTPROD)
+  expect_tiles(kMatmulNeonI8mmPath);
+  expect_tiles(kMatmulNeonDotprodPath);
+#endif
+  expect_tiles(kMatmulNeonF32Path);
+#endif
+}
+
+// Parameters make a difference, and the defaults are those of the kernel.
+TEST(CpuMatmulPaths, ParametersDecideOnTiles) {
+#if defined(__x86_64__)
+  const MatmulPath& path = kMatmulAvx512VnniPath;
+  EXPECT_EQ(path.split(64, path.tuned(nullptr)).rows(0), 6);
+  EXPECT_EQ(path.panels(64, path.tuned(nullptr)), 2);
+  EXPECT_EQ(path.panels(12, path.tuned(nullptr)), 1);
+  EXPECT_EQ(path.split(12, path.tuned(nullptr)).rows(0), 12);
+  const std::int64_t values[] = {4, 2, 32, 16, 2048};  // panels, streams, cache_kib, chunk, prefetch
+  const MatmulTuning tuning = path.tuned(values);
+  EXPECT_EQ(path.split(64, tuning).rows(0), 3);
+  EXPECT_EQ(path.panels(64, tuning), 4);
+  EXPECT_EQ(path.panels(1, tuning), 2);
+  EXPECT_EQ(tuning.cache_kib, 32);
+  EXPECT_EQ(tuning.chunk, 16);
+  EXPECT_EQ(tuning.prefetch, 2048);
+  EXPECT_EQ(kMatmulAvx2Q8Path.split(64, kMatmulAvx2Q8Path.tuned(nullptr)).rows(0), 4);
+#else
+  GTEST_SKIP() << "asks for the AVX-512 kernel's parameters";
+#endif
+}
+
 // Activations that are whole numbers with 127 in every block quantise without error, and a scale of 1 leaves integers:
 // the result is exact, or the zero point, the saturation of 16-bit sums or the order of elements is wrong.
 TEST_P(CpuMatmul, IntegersAreExact) {

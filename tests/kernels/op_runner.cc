@@ -2,6 +2,7 @@
 #include "tests/kernels/op_runner.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <sstream>
 
@@ -117,6 +118,30 @@ std::string judge_matmul(const KernelVariant& row, const OpDesc& desc, const Lay
   return verdict(expected, target, matmul_tolerance(row.tolerance, op.in0, desc.m, values.data(), desc.n, desc.k));
 }
 
+// Each value of each parameter with the defaults of the others, then random ones of all.
+std::vector<ParamValues> settings_of(const KernelVariant& row, Rng& rng) {
+  constexpr int kRandom = 6;
+  std::vector<ParamValues> settings;
+  for (const ParamSpec& param : row.params) {
+    for (const std::int64_t value : param.values) {
+      settings.push_back(default_params(row));
+      settings.back()[param.name] = value;
+    }
+  }
+  for (int i = 0; i < kRandom; ++i) {
+    settings.emplace_back();
+    for (const ParamSpec& param : row.params)
+      settings.back()[param.name] = param.values[rng.below(param.values.size())];
+  }
+  return settings;
+}
+
+std::string text_of(const ParamValues& params) {
+  std::string text;
+  for (const auto& [name, value] : params) text += (text.empty() ? "" : " ") + name + "=" + std::to_string(value);
+  return text;
+}
+
 // Everything but matmul. Inputs that a kind does not use stay null.
 std::string judge_other(const KernelVariant& row, const OpDesc& desc, const Layout& layout, Rng& rng) {
   const bool attention = desc.kind == OpKind::kAttention;
@@ -222,6 +247,42 @@ std::vector<Layout> layouts_for(OpKind kind) {
       break;
   }
   return {plain, divided};
+}
+
+std::string judge_params(const KernelVariant& row, const OpDesc& desc, const Layout& layout, std::uint64_t seed) {
+  Rng rng(seed);
+  const Weight weight(desc, layout.slice, rng);
+  GuardedMatrix in(desc.m, desc.k, layout.gap, layout.lead);
+  GuardedMatrix residual(desc.m, desc.n, layout.gap + 2, layout.lead);
+  GuardedMatrix expected(desc.m, desc.n);
+  fill(in, rng);
+  fill(residual, rng);
+  HostOp op;
+  op.desc = desc;
+  op.in0 = std::as_const(in).matrix();
+  if (layout.residual) op.in1 = std::as_const(residual).matrix();
+  op.out = expected.matrix();
+  AlignedBuffer packed(row.host->packed_bytes(weight.slice));
+  row.host->pack(weight.slice, packed.data());
+  op.weights = packed.data();
+  run(*row.host, op, {});
+  for (const ParamValues& params : settings_of(row, rng)) {
+    const std::vector<std::int64_t> values = values_in_order(row, params);
+    GuardedMatrix out(desc.m, desc.n, layout.gap, layout.lead);
+    op.params = values.data();
+    op.out = out.matrix();
+    run(*row.host, op, layout);
+    std::string wrong = out.damage();
+    for (std::int64_t r = 0; r < desc.m && wrong.empty(); ++r) {
+      for (std::int64_t c = 0; c < desc.n && wrong.empty(); ++c) {
+        if (std::bit_cast<std::uint32_t>(expected.at(r, c)) == std::bit_cast<std::uint32_t>(out.at(r, c))) continue;
+        wrong = "row " + std::to_string(r) + " column " + std::to_string(c) + " is " + std::to_string(out.at(r, c)) +
+                " instead of " + std::to_string(expected.at(r, c));
+      }
+    }
+    if (!wrong.empty()) return text_of(params) + ": " + wrong;
+  }
+  return "";
 }
 
 std::string judge(const KernelVariant& row, const OpDesc& op, const Layout& layout, std::uint64_t seed) {

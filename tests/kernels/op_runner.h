@@ -28,4 +28,8 @@ std::vector<Layout> layouts_for(OpKind kind);
 // Empty when the row computes what the reference computes and touches nothing else; otherwise what is wrong.
 std::string judge(const KernelVariant& row, const OpDesc& op, const Layout& layout, std::uint64_t seed);
 
+// Matmuls of host kernels with parameters: empty when every value of each parameter, and some combinations of them,
+// give the bits that the defaults give and touch nothing else; otherwise which do not.
+std::string judge_params(const KernelVariant& row, const OpDesc& op, const Layout& layout, std::uint64_t seed);
+
 }  // namespace hetero::test

@@ -212,20 +212,22 @@ TEST(Snapdragon, PrefillRowsOfTable3) {
   EXPECT_EQ(model.op(kGpu, matmul(256, 4096, 14336)).provenance, Provenance::kDerived);
 }
 
-// The rows of decode include launch and synchronisation: 0.16 ms of the NPU, 0.29-0.38 ms of the GPU (derived).
+// The rows of decode include launch and synchronisation: 0.16 ms of the NPU. The GPU's 28672x4096 and 4096x4096 imply
+// 0.29 and 0.38 ms (derived); the platform's own are 0.415, which is what the row of FFN-down leaves.
 TEST(Snapdragon, DecodeRowsOfTable3) {
   const CostModel model = shipped("snapdragon-8-gen-3");
   struct Row {
     std::int64_t n, k;
-    double gpu_us, npu_us;
+    double gpu_us, npu_us, least_rest_us, most_rest_us;
   };
-  for (const Row& row : {Row{4096, 4096, 511, 693}, Row{28672, 4096, 1903, 3886}, Row{4096, 14336, 1467, 6506}}) {
+  for (const Row& row : {Row{4096, 4096, 511, 693, 290, 380}, Row{28672, 4096, 1903, 3886, 290, 380},
+                         Row{4096, 14336, 1467, 6506, 414.99, 415.01}}) {
     const double npu = model.op(kNpu, matmul(1, row.n, row.k)).median_ns + model.launch(kNpu).median_ns +
                        model.join(kNpu, "driver").median_ns;
     EXPECT_NEAR(npu / 1e3, row.npu_us, 0.01);
     const double gpu_rest = row.gpu_us - model.op(kGpu, matmul(1, row.n, row.k)).median_ns / 1e3;
-    EXPECT_GT(gpu_rest, 290);
-    EXPECT_LT(gpu_rest, 380);
+    EXPECT_GT(gpu_rest, row.least_rest_us);
+    EXPECT_LT(gpu_rest, row.most_rest_us);
   }
 }
 
@@ -302,6 +304,51 @@ TEST(TestNpu, SlowerOfArithmeticAndStreaming) {
   EXPECT_NEAR(model.op("test-npu/npu", matmul(1, 1024, 1024)).median_ns, 5000 + weights * 0.5625 / 20, 1);
   EXPECT_DOUBLE_EQ(model.launch("test-npu/npu").median_ns, 100e3);
   EXPECT_DOUBLE_EQ(model.graph_compile("test-npu/npu", weights).median_ns, 5e6);
+}
+
+ModelShape model_of_width(std::int64_t width) {
+  ModelShape shape;
+  shape.name = "model of " + std::to_string(width);
+  shape.architecture = "llama";
+  shape.layers = 2;
+  shape.width = width;
+  shape.ffn_width = 2 * width;
+  shape.heads = 4;
+  shape.kv_heads = 4;
+  shape.head_dim = width / 4;
+  shape.vocab = 100;
+  shape.layer_types = {{}};
+  return shape;
+}
+
+TEST(CostModel, OpsOfAModelTakeWhatItsStepsTook) {
+  const ModelShape small = model_of_width(64);
+  const ModelShape large = model_of_width(256);
+  DeviceProfile profile = simple("a");
+  const auto steps = [](const ModelShape& model, double decode, double prefill) {
+    return StepFactors{fingerprint(model),
+                       layer_weights(model),
+                       {{1, measured(decode)}, {4, measured(1)}, {16, measured(prefill, 0.1)}}};
+  };
+  profile.steps = {steps(small, 0.5, 2), steps(large, 3, 3)};
+  const CostModel alone({profile});
+  const auto over_alone = [&](const ModelShape& model, std::int64_t m) {
+    return CostModel({profile}, &model).op("a", matmul(m, 10, 20)).median_ns /
+           alone.op("a", matmul(m, 10, 20)).median_ns;
+  };
+  EXPECT_DOUBLE_EQ(over_alone(small, 1), 0.5);
+  EXPECT_DOUBLE_EQ(over_alone(small, 2), 1) << "the nearest of a prompt";
+  EXPECT_DOUBLE_EQ(over_alone(small, 8), 1.5) << "half-way in log m";
+  EXPECT_DOUBLE_EQ(over_alone(small, 16), 2);
+  EXPECT_DOUBLE_EQ(over_alone(small, 64), 2) << "the nearest beyond the last";
+  EXPECT_DOUBLE_EQ(over_alone(large, 1), 3);
+  profile.steps[1].points.resize(1);
+  EXPECT_DOUBLE_EQ(over_alone(large, 16), 1) << "decode says nothing of a prompt";
+  EXPECT_DOUBLE_EQ(over_alone(model_of_width(80), 1), 0.5) << "1.6 times the weights of the small one";
+  EXPECT_DOUBLE_EQ(over_alone(model_of_width(128), 1), 1) << "like none of them";
+  EXPECT_GT(CostModel({profile}, &small).op("a", matmul(16, 10, 20)).spread_ns,
+            2 * alone.op("a", matmul(16, 10, 20)).spread_ns)
+      << "the factor has a spread too";
 }
 
 }  // namespace

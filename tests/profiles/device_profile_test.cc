@@ -32,6 +32,7 @@ SystemProfile small_profile() {
   npu.bandwidth_gbps = figure;
   npu.bandwidth_together_gbps = {{"lab/gpu", figure}};
   npu.slowdowns = {{{"lab/cpu", "lab/gpu"}, figure, figure}};
+  npu.steps = {{"0123456789abcdef", 3.5e6, {{1, figure}, {256, figure}}}};
   npu.standard_sizes = {1, 32};
   npu.stage = 32;
   npu.graph_compile_fixed_ns = figure;
@@ -59,6 +60,9 @@ TEST(DeviceProfile, RefusesWhatCannotBe) {
   expect_refused(read, replaced(valid, "\"measured\"", "\"believed\""), "an unknown provenance");
   expect_refused(read, replaced(valid, "\"stage\": 32", "\"stage\": 0"), "a stage of 0");
   expect_refused(read, replaced(valid, "\"lab/gpu\",\n   \"kind\"", "\"lab/npu\",\n   \"kind\""), "a device twice");
+  expect_refused(read, replaced(valid, "\"m\": 256", "\"m\": 1"), "steps that do not ascend");
+  expect_refused(read, replaced(valid, "\"layer_weights\": 3", "\"layer_weights\": -3"),
+                 "a model of less than nothing");
   expect_refused(read, replaced(valid, "\"value\": 6.0", "\"value\": 0.5"), "a slower order that is faster");
   expect_refused(read, replaced(valid, "\"activations\"", "\"biases\""), "an unknown operand");
   expect_refused(read, replaced(valid, "\"q4_0\"", "\"q9\""), "an unknown format");
@@ -75,8 +79,8 @@ TEST(DeviceProfile, DriverNamesThatAreNotUtf8CanBeWritten) {
 
 TEST(DeviceProfile, ShippedProfilesAreComplete) {
   const std::vector<std::string> names = shipped_system_profile_names();
-  EXPECT_EQ(names, (std::vector<std::string>{"apple-a18", "dimensity-9300", "jetson-orin", "snapdragon-8-elite",
-                                             "snapdragon-8-gen-3", "test-npu"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"apple-a18", "core-ultra-5-125h", "core-ultra-7-258v", "dimensity-9300",
+                                             "jetson-orin", "snapdragon-8-elite", "snapdragon-8-gen-3", "test-npu"}));
   EXPECT_EQ(shipped_system_profile("snapdragon"), nullptr);
   for (const std::string& name : names) {
     const SystemProfile system = system_profile_from_json(*shipped_system_profile(name));
@@ -133,10 +137,12 @@ TEST(Measurement, Names) {
   for (int i = 0; i <= static_cast<int>(SampleStatus::kNotSupported); ++i) {
     EXPECT_EQ(sample_status_from_name(name_of(static_cast<SampleStatus>(i))), static_cast<SampleStatus>(i));
   }
-  for (int i = 0; i <= static_cast<int>(SampleKind::kAnchor); ++i) {
+  for (int i = 0; i <= static_cast<int>(SampleKind::kVariant); ++i) {
     EXPECT_EQ(sample_kind_from_name(name_of(static_cast<SampleKind>(i))), static_cast<SampleKind>(i));
   }
   EXPECT_THROW(sample_kind_from_name("?"), Error);
+  EXPECT_EQ(model_of_step(step_subject("0123456789abcdef")), "0123456789abcdef");
+  EXPECT_EQ(model_of_step("stream"), "");
 }
 
 }  // namespace

@@ -289,9 +289,10 @@ TEST_F(StoreTest, SamplesAndStatusesOfARun) {
 }
 
 TEST_F(StoreTest, TheLatestChoiceOfAKernelIsInForce) {
+  const std::string kManyRowsOp = "matmul m=64 n=32 k=32 w=q4_0 a=f32", kOneRowOp = "matmul m=1 n=32 k=32 w=q4_0 a=f32";
   const auto store = Store::open(path_, StoreAccess::kReadWrite);
   const RunId run = store->begin_run({});
-  KernelChoice choice{"family", "matmul.opencl.gemm", 1, "matmul m=64", {{"chunk", 64}, {"rows_block", 32}}, 10, 12};
+  KernelChoice choice{"family", "matmul.opencl.gemm", 1, kManyRowsOp, {{"chunk", 64}, {"rows_block", 32}}, 10, 12};
   store->put_kernel_choice(run, choice);
   choice.params["chunk"] = 128;
   store->put_kernel_choice(run, choice);
@@ -301,10 +302,18 @@ TEST_F(StoreTest, TheLatestChoiceOfAKernelIsInForce) {
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[0].revision, 1);
   EXPECT_EQ(all[0].params.at("chunk"), 128);
-  EXPECT_EQ(all[0].subject, "matmul m=64");
+  EXPECT_EQ(all[0].subject, kManyRowsOp);
   EXPECT_EQ(all[0].best_ns, 10);
   EXPECT_EQ(all[0].default_ns, 12);
   EXPECT_EQ(all[1].revision, 2);
+  // Ops of another class have one of their own; another op of the same class takes its place.
+  choice.subject = kOneRowOp;
+  store->put_kernel_choice(run, choice);
+  EXPECT_EQ(store->kernel_choices().size(), 3u);
+  choice.subject = "matmul m=256 n=32 k=32 w=q4_0 a=f32";
+  store->put_kernel_choice(run, choice);
+  ASSERT_EQ(store->kernel_choices().size(), 3u);
+  EXPECT_EQ(store->kernel_choices().back().subject, choice.subject);
   EXPECT_EQ(sql(path_, "UPDATE kernel_choice SET best_ns = 1"), "append only");
 }
 
@@ -323,7 +332,7 @@ TEST_F(StoreTest, MakesItsFolderAndOpensAgain) {
   Store::open(deep, StoreAccess::kReadWrite)->begin_run({});
   EXPECT_EQ(Store::open(deep, StoreAccess::kReadOnly)->runs().size(), 2u);
   EXPECT_EQ(sql(deep, "PRAGMA journal_mode"), "wal");
-  EXPECT_EQ(sql(deep, "PRAGMA user_version"), "3");
+  EXPECT_EQ(sql(deep, "PRAGMA user_version"), "4");
   expect_error(ExitCode::kEnvironment, "there is no database", [&] { Store::open(path_, StoreAccess::kReadOnly); });
   EXPECT_FALSE(fs::exists(path_));
 }
@@ -373,6 +382,23 @@ TEST_F(StoreTest, AFileOfVersion1Opens) {
   EXPECT_EQ(store->profile("cpu:0", "aa")->name, "a processor");
   store->add_samples(store->begin_run({}), {some_sample(1)});
   EXPECT_EQ(store->sample_count(), 2);
+}
+
+// data/v3.sql: one choice served all ops of a kernel.
+TEST_F(StoreTest, ChoicesOfVersion3HoldForOpsLikeTheirs) {
+  sql(path_, contents(std::string(HETERO_TEST_DATA) + "/v3.sql"));
+  const auto store = Store::open(path_, StoreAccess::kReadWrite);
+  const std::vector<KernelChoice> choices = store->kernel_choices();
+  ASSERT_EQ(choices.size(), 2u);
+  EXPECT_EQ(choices[0].shape_class(), ShapeClass::kOneRow);
+  EXPECT_EQ(choices[0].params.at("chunk"), 64);
+  EXPECT_EQ(choices[1].shape_class(), ShapeClass::kManyRows);
+  EXPECT_EQ(choices[1].params.at("chunk"), 256);
+  KernelChoice again = choices[1];
+  again.params["chunk"] = 128;
+  store->put_kernel_choice(store->begin_run({}), again);
+  ASSERT_EQ(store->kernel_choices().size(), 2u);
+  EXPECT_EQ(store->kernel_choices()[1].params.at("chunk"), 128);
 }
 
 TEST_F(StoreTest, AFileOfVersion1IsReadAndLeftAsItIs) {

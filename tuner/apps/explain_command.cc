@@ -132,7 +132,7 @@ int run_explain(const TuneFlags& flags) {
   for (const PlanBucket& bucket : plan->buckets) {
     if (bucket.phase == Phase::kPrefill) options.buckets.push_back(bucket.tokens);
   }
-  const Solution solution = solve(shape, CostModel(profiles), devices, options);
+  const Solution solution = solve(shape, CostModel(profiles, &shape), devices, options);
   if (flags.output == Output::kJson) {
     std::printf("%s\n", json_of(*plan, solution).dump(2).c_str());
   } else {

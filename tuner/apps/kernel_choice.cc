@@ -22,11 +22,11 @@ std::string words(const ParamValues& params) {
 std::vector<SearchTask> search_tasks(const ModelShape& shape, const Device& device,
                                      const std::vector<KernelChoice>& known) {
   std::vector<SearchTask> tasks;
-  const auto done = [&](const KernelVariant& variant) {
-    const auto task = [&](const SearchTask& t) { return t.variant == &variant; };
+  const auto done = [&](const KernelVariant& variant, ShapeClass shape_class) {
+    const auto task = [&](const SearchTask& t) { return t.variant == &variant && shape_class_of(t.op) == shape_class; };
     const auto choice = [&](const KernelChoice& c) {
       return c.family_fingerprint == device.facts().family_fingerprint && c.variant == variant.id &&
-             c.revision == variant.revision;
+             c.revision == variant.revision && c.shape_class() == shape_class;
     };
     return std::any_of(tasks.begin(), tasks.end(), task) || std::any_of(known.begin(), known.end(), choice);
   };
@@ -34,8 +34,11 @@ std::vector<SearchTask> search_tasks(const ModelShape& shape, const Device& devi
     if (subject.kind != SampleKind::kOp) continue;
     const OpDesc op = parse_op_desc(subject.subject);
     const KernelVariant* const variant = device.kernel_for(op).row;
-    if (variant == nullptr || variant->params.empty() || variant->scope != ParamScope::kDevice) continue;
-    if (done(*variant)) continue;
+    if (variant == nullptr || variant->scope != ParamScope::kDevice) continue;
+    const ShapeClass shape_class = shape_class_of(op);
+    const bool tunable = std::any_of(variant->params.begin(), variant->params.end(),
+                                     [&](const ParamSpec& param) { return param.matters_to(shape_class); });
+    if (!tunable || done(*variant, shape_class)) continue;
     tasks.push_back({op, variant});
   }
   return tasks;
@@ -65,9 +68,14 @@ std::optional<KernelChoice> decide(const KernelSearch& search, const OpDesc& op,
 }
 
 std::string words(const KernelChoice& choice) {
+  std::string text = choice.variant;
+  if (const std::optional<ShapeClass> shape_class = choice.shape_class()) {
+    text += " " + std::string(name_of(*shape_class));
+  }
+  text += ":" + words(choice.params);
   char ratio[64];
   std::snprintf(ratio, sizeof ratio, ", %.2fx of the default's time", choice.best_ns / choice.default_ns);
-  return choice.variant + ":" + words(choice.params) + (choice.best_ns < choice.default_ns ? ratio : " (the default)");
+  return text + (choice.best_ns < choice.default_ns ? ratio : " (the default)");
 }
 
 std::string words(const ShapeChoice& choice) {

@@ -42,10 +42,11 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 
 }  // namespace
 
-std::vector<Parameter> parameters_of(const KernelVariant& variant) {
+std::vector<Parameter> parameters_of(const KernelVariant& variant, ShapeClass shape_class) {
   std::vector<Parameter> parameters;
   for (const ParamSpec& param : variant.params) {
     std::vector<std::int64_t> values = param.values;
+    if (!param.matters_to(shape_class)) values = {param.default_value};
     std::sort(values.begin(), values.end());
     parameters.push_back({param.name, {values.begin(), values.end()}});
   }
@@ -56,7 +57,7 @@ KernelSearch::KernelSearch(const OpDesc& op, std::string device, const KernelVar
                            KernelSearchOptions options)
     : op_(op), device_(std::move(device)), variant_(variant), options_(std::move(options)) {
   if (options_.limit <= Nanos(0)) throw usage_error("--timeout must be more than nothing", "for example --timeout 30s");
-  if (options_.parameters.empty()) options_.parameters = parameters_of(variant_);
+  if (options_.parameters.empty()) options_.parameters = parameters_of(variant_, shape_class_of(op_));
   recording_.space = SearchSpace::combinations(options_.parameters);
   recording_.kernel = variant_.id + "#" + std::to_string(variant_.revision) + ", " + canonical_text(op_);
   recording_.device = device_;

@@ -27,8 +27,8 @@ struct KernelSearchOptions {
   std::vector<Parameter> parameters;  // of the variant, with the values to try; empty: the catalogue's
 };
 
-// Of the variant's catalogue row, values ascending.
-std::vector<Parameter> parameters_of(const KernelVariant& variant);
+// Of the variant's catalogue row, values ascending; of those that make no difference to such ops the default alone.
+std::vector<Parameter> parameters_of(const KernelVariant& variant, ShapeClass shape_class);
 
 class KernelSearch {
  public:

@@ -70,7 +70,7 @@ Setting setting_of(const TuneFlags& flags, const ModelShape& shape) {
   setting.fixed = find([](const DeviceProfile& p) { return !p.standard_sizes.empty(); });
   setting.dynamic = find([](const DeviceProfile& p) { return p.standard_sizes.empty(); });
   const DeviceProfile& fixed = setting.profiles[setting.fixed];
-  setting.sizes = choose_graph_sizes(shape, CostModel(setting.profiles), solve_device(fixed), {});
+  setting.sizes = choose_graph_sizes(shape, CostModel(setting.profiles, &shape), solve_device(fixed), {});
   return setting;
 }
 
@@ -98,7 +98,7 @@ Plan solved(const Setting& setting, std::int64_t length) {
   }
   SolveOptions options;
   options.buckets = {length};
-  Plan plan = solve(setting.shape, CostModel(setting.profiles), devices, options).plan;
+  Plan plan = solve(setting.shape, CostModel(setting.profiles, &setting.shape), devices, options).plan;
   const auto uses = [&](const std::string& id) {
     return std::find(plan.devices.begin(), plan.devices.end(), id) != plan.devices.end();
   };

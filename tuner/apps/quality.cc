@@ -83,7 +83,7 @@ void read_plans(const std::vector<Sample>& samples, Quality& quality) {
 
 void print_held_out(const Quality& quality) {
   Table table({"errors, held out", "op", "shapes", "kept", "curves: half, p95", "trees", "curves+trees"});
-  for (const Quality::Fitted& device : quality.held_out) {
+  for (const Quality::Fitted& device : quality.fitted) {
     for (const HeldOut& op : device.ops) {
       std::vector<std::string> row = {shortened(device.device, 20), words(op), std::to_string(op.shapes),
                                       op.errors.empty() ? "curves" : std::string(name_of(op.kept))};
@@ -95,9 +95,34 @@ void print_held_out(const Quality& quality) {
   std::printf("%s\n", table.text().c_str());
 }
 
+void print_steps(const Quality& quality) {
+  Table table({"whole steps", "rows", "took, over the sum of the ops", "spread"});
+  bool any = false;
+  for (const Quality::Fitted& device : quality.fitted) {
+    for (const StepFactors::Point& p : device.steps) {
+      char factor[32];
+      std::snprintf(factor, sizeof factor, "%.3f", p.factor.value);
+      table.add({shortened(device.device, 20), std::to_string(p.m), factor, percent(p.factor.spread)});
+      any = true;
+    }
+  }
+  if (any) std::printf("%s\n", table.text().c_str());
+}
+
+nlohmann::ordered_json steps_json(const Quality& quality) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const Quality::Fitted& device : quality.fitted) {
+    for (const StepFactors::Point& p : device.steps) {
+      list.push_back(
+          {{"device", device.device}, {"rows", p.m}, {"factor", p.factor.value}, {"spread", p.factor.spread}});
+    }
+  }
+  return list;
+}
+
 nlohmann::ordered_json held_out_json(const Quality& quality) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const Quality::Fitted& device : quality.held_out) {
+  for (const Quality::Fitted& device : quality.fitted) {
     for (const HeldOut& op : device.ops) {
       nlohmann::ordered_json errors = nlohmann::ordered_json::object();
       for (const HeldOutError& e : op.errors) {
@@ -134,7 +159,11 @@ Quality quality_of(const Store& store) {
       return s.device == row.profile.device && s.exact_fingerprint == row.profile.exact_fingerprint;
     });
     if (row.run != quality.run.id && !measured) continue;
-    quality.held_out.push_back({row.profile.device, row.profile.held_out});
+    const auto steps = std::find_if(row.profile.steps.begin(), row.profile.steps.end(), [&](const StepFactors& s) {
+      return s.model == quality.run.info.model_fingerprint;
+    });
+    quality.fitted.push_back({row.profile.device, row.profile.held_out,
+                              steps == row.profile.steps.end() ? std::vector<StepFactors::Point>() : steps->points});
     std::vector<Sample> of_device = store.samples({.exact_fingerprint = row.profile.exact_fingerprint});
     std::erase_if(of_device, [&](const Sample& s) { return s.device != row.profile.device; });
     for (HeldOutSlowdown& s : held_out_slowdowns(row.profile.device, of_device)) {
@@ -149,7 +178,8 @@ void print_quality(const Quality& quality) {
               quality.run.info.started_utc.c_str(),
               quality.run.outcome.empty() ? "unfinished" : quality.run.outcome.c_str(),
               static_cast<long long>(quality.run.samples), shortened(quality.run.info.command, 100).c_str());
-  if (!quality.held_out.empty()) print_held_out(quality);
+  if (!quality.fitted.empty()) print_held_out(quality);
+  print_steps(quality);
 
   Table trust({"samples", "taken", "untrusted", "share"});
   for (const Quality::Trust& t : quality.trust) {
@@ -203,6 +233,7 @@ void print_quality_json(const Quality& quality) {
                      {"samples", quality.run.samples},
                      {"command", quality.run.info.command}};
   document["held_out"] = held_out_json(quality);
+  document["steps"] = steps_json(quality);
   document["trust"] = Json::array();
   for (const Quality::Trust& t : quality.trust) {
     document["trust"].push_back({{"device", t.device}, {"samples", t.samples}, {"untrusted", t.untrusted}});

@@ -14,8 +14,9 @@ struct Quality {
   struct Fitted {
     std::string device;
     std::vector<HeldOut> ops;
+    std::vector<StepFactors::Point> steps;  // of the run's model
   };
-  std::vector<Fitted> held_out;
+  std::vector<Fitted> fitted;
   struct Trust {
     std::string device;
     std::int64_t samples = 0, untrusted = 0;

@@ -12,8 +12,9 @@
 namespace hetero {
 namespace {
 
-// Of the budget; the gate has the rest and whatever measuring leaves over.
-constexpr double kMeasurePart = 0.65;
+// Of the budget, for ops by themselves, and until whole steps are timed; the gate has the rest and whatever they leave.
+constexpr double kMeasurePart = 0.55;
+constexpr double kStepsUntil = 0.7;
 
 int say_interrupted(const TuneFlags& flags) {
   log_note("interrupted; what was measured is in " + database_path(flags) + ", the same command goes on from there");
@@ -57,7 +58,8 @@ int run_all(const TuneFlags& flags) {
   const std::unique_ptr<Model> model = Model::load(flags.model);
   watch_for_interrupt();
   Tuning tuning(flags, shape_checked(model->shape()));
-  if (!tuning.search_kernels() || !tuning.choose_by_shape() || !tuning.measure(kMeasurePart)) {
+  if (!tuning.search_kernels() || !tuning.choose_by_shape() || !tuning.measure(kMeasurePart) ||
+      !tuning.time_steps(*model, kStepsUntil)) {
     return say_interrupted(flags);
   }
   tuning.fit();

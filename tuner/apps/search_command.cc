@@ -55,8 +55,9 @@ std::vector<ParameterValue> parse_values(const std::string& text, const std::str
 }
 
 // The catalogue's values, or those of the flags in their place.
-std::vector<Parameter> parameters_from(const KernelVariant& variant, const std::vector<std::string>& flags) {
-  std::vector<Parameter> parameters = parameters_of(variant);
+std::vector<Parameter> parameters_from(const KernelVariant& variant, const OpDesc& op,
+                                       const std::vector<std::string>& flags) {
+  std::vector<Parameter> parameters = parameters_of(variant, shape_class_of(op));
   for (const std::string& flag : flags) {
     const std::string name = flag.substr(0, flag.find('='));
     const auto found =
@@ -115,7 +116,7 @@ int run_search(const TuneFlags& flags) {
   options.evaluations = flags.search.evaluations;
   options.rounds = flags.rounds;
   options.limit = parse_duration(flags.search.timeout);
-  options.parameters = parameters_from(variant, flags.search.values);
+  options.parameters = parameters_from(variant, op, flags.search.values);
   if (flags.search.keep && !flags.search.values.empty()) {
     throw usage_error("--keep goes with the catalogue's values only", "leave --values out");
   }

@@ -32,14 +32,14 @@ Plan solved(const Scenario& scenario, const ModelShape& shape, const CostModel& 
 // A model that runs on simulated devices, and the account of what each step made them do.
 class Simulation {
  public:
-  Simulation(const Scenario& scenario, const Graph& graph, const Plan& plan, const CostModel& costs,
-             std::int64_t context, KeepTrace keep)
+  Simulation(const Scenario& scenario, const ModelShape& shape, const Graph& graph, const Plan& plan,
+             const CostModel& costs, std::int64_t context, KeepTrace keep)
       : scenario_(scenario), keep_(keep) {
     DeviceContext device_context;
     device_context.timeline = &timeline_;
     std::vector<Device*> pointers;
     for (const std::string& name : scenario.devices) {
-      devices_.push_back(open_sim_device(scenario.system, name, device_context));
+      devices_.push_back(open_sim_device(scenario.system, name, device_context, &shape));
       pointers.push_back(devices_.back().get());
       trace_.devices.push_back(devices_.back()->facts().id);
     }
@@ -189,11 +189,11 @@ std::optional<double> energy_of(const PhaseRun& phase, const CostModel& costs) {
 
 SimulatedRun run_scenario(const Scenario& scenario, const ModelShape& shape, const std::optional<Plan>& plan,
                           std::int64_t prompt, std::int64_t generate, KeepTrace keep) {
-  const CostModel costs(scenario.profiles);
+  const CostModel costs(scenario.profiles, &shape);
   const Graph graph = graph_from_shape(shape);
   SimulatedRun run;
   run.plan = plan ? *plan : solved(scenario, shape, costs, prompt, generate);
-  Simulation simulation(scenario, graph, run.plan, costs, prompt + generate, keep);
+  Simulation simulation(scenario, shape, graph, run.plan, costs, prompt + generate, keep);
   try {
     run.compile_ns = simulation.warm_up();
     simulation.start_faults();

@@ -61,14 +61,15 @@ int run_search_trial(const TuneFlags& flags) {
   DeviceContext context;
   context.timeline = &timeline;
   context.kernels.forced_id = flags.search.variant;
-  context.tuned[""][flags.search.variant] = params_from(flags.search.settings);
+  const OpDesc op = parse_op_desc(flags.search.op);
+  context.tuned[""][{flags.search.variant, shape_class_of(op)}] = params_from(flags.search.settings);
   context.cache_dir = flags.search.cache_folder;
   const std::vector<std::unique_ptr<Device>> devices = open_devices(parse_device_list(flags.devices), context);
   if (devices.size() != 1) throw usage_error("a search runs on one device", "name one with --device");
   Device& device = *devices.front();
 
   BenchSet benches(timeline, static_cast<std::uint64_t>(kColdSet * static_cast<double>(last_level_cache_bytes())));
-  Bench& bench = benches.declare(device, parse_op_desc(flags.search.op));
+  Bench& bench = benches.declare(device, op);
   benches.attach();
   benches.prepare(bench);
   nlohmann::ordered_json samples = nlohmann::ordered_json::array();

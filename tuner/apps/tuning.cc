@@ -9,11 +9,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/progress.h"
-#include "runtime/llm/engine.h"
 #include "tuner/apps/interrupt.h"
 #include "tuner/fit/fit.h"
 #include "tuner/gate/gate.h"
+#include "tuner/gate/single_steps.h"
 #include "tuner/measure/variants.h"
+#include "tuner/solve/families.h"
 #include "tuner/solve/graph_sizes.h"
 
 namespace hetero {
@@ -22,6 +23,8 @@ namespace {
 // Of the budget, for kernels that were never searched. A search that has time for a few configurations only is luck.
 constexpr double kSearchPart = 0.25;
 constexpr double kLeastSearchSeconds = 15;
+// Time for less than two searches is better spent on measuring, unless one is all there is to do.
+constexpr double kLeastSearchesSeconds = 2 * kLeastSearchSeconds;
 constexpr double kVariantPart = 0.15;           // for kernels whose parameters are chosen by shape
 constexpr double kSecondsPerConfiguration = 2;  // where there are too few of them to fill that
 // A gate that cannot finish a single bucket is none: it gets this much even where the budget has been spent.
@@ -31,10 +34,9 @@ constexpr std::int64_t kRoomToDecode = 128;
 constexpr double kBusyCores = 0.15;
 constexpr double kLeastLoadSeconds = 1;  // ticks are coarse
 
-// Ways to divide a layer throughout. What one of them costs beyond its ops (joins, activations that another core wrote)
-// is what the cost model knows least about: the gate lets the best of each race.
-const std::vector<std::vector<Strategy>> kFamilies = {
-    {Strategy::kSequence, Strategy::kHybrid, Strategy::kPad}, {Strategy::kRows}, {Strategy::kPaired}};
+// Predictions that are no further apart than this are a draw: the noise of the samples would decide otherwise, and
+// another run choose otherwise.
+constexpr double kDraw = 0.05;
 
 // The head has one row: families that divide rows of the prompt have nothing to say about it.
 void take_head(PlanBucket& bucket, const Plan& plan) {
@@ -71,9 +73,11 @@ std::vector<Sample> samples_of(const Store& store, const Device& device) {
   return samples;
 }
 
-double least_seconds(const KernelVariant& variant) {
+double least_seconds(const SearchTask& task) {
   double configurations = 1;
-  for (const ParamSpec& param : variant.params) configurations *= static_cast<double>(param.values.size());
+  for (const Parameter& p : parameters_of(*task.variant, shape_class_of(task.op))) {
+    configurations *= static_cast<double>(p.values.size());
+  }
   return std::min(kLeastSearchSeconds, kSecondsPerConfiguration * configurations);
 }
 
@@ -132,13 +136,20 @@ bool Tuning::search_kernels() {
   std::vector<Search> searches = open_searches();
   if (searches.empty()) return true;
   double least = 0;
-  for (const Search& s : searches) least += least_seconds(*s.task.variant);
+  std::size_t fitting = 0;
   const double all_seconds = kSearchPart * budget_seconds_;
-  if (all_seconds < least) {
-    log_note(std::to_string(searches.size()) + " kernels run with their default parameters; --budget " +
-             std::to_string(std::lround(std::ceil(least / kSearchPart))) + "s and more searches for better ones");
-    return true;
+  for (const Search& s : searches) {
+    least += least_seconds(s.task);
+    if (least <= all_seconds) ++fitting;
   }
+  if (all_seconds < std::min(least, kLeastSearchesSeconds)) fitting = 0;
+  if (fitting < searches.size()) {
+    log_note(std::to_string(searches.size() - fitting) + " of " + std::to_string(searches.size()) +
+             " kernels and shapes keep their default parameters; --budget " +
+             std::to_string(std::lround(std::ceil(least / kSearchPart))) + "s and more searches for better ones");
+  }
+  if (fitting == 0) return true;
+  searches.resize(fitting);
   const Stage stage(*this, "search", all_seconds);
   Progress progress("kernel parameters");
   for (std::size_t i = 0; i < searches.size() && !interrupted(); ++i) {
@@ -148,7 +159,8 @@ bool Tuning::search_kernels() {
     KernelSearchOptions options;
     options.seconds = std::max(1.0, (all_seconds - spent) / static_cast<double>(searches.size() - i));
     KernelSearch search(task.op, device, *task.variant, options);
-    search.progress = [&, what = task.variant->id + " on " + device + ": "](double, const std::string& now, double) {
+    search.progress = [&, what = task.variant->id + " " + std::string(name_of(shape_class_of(task.op))) + " on " +
+                                 device + ": "](double, const std::string& now, double) {
       const double seconds = to_ns(timeline_.now()) / 1e9;
       progress.update(seconds / all_seconds, what + now, all_seconds - seconds);
     };
@@ -210,11 +222,47 @@ bool Tuning::measure(double part) {
   return false;
 }
 
+bool Tuning::time_steps(const Model& model, double until) {
+  const std::vector<Device*> devices = running();
+  SingleStepOptions options;
+  options.budget_seconds = std::max(0.0, until * budget_seconds_ - to_ns(timeline_.now()) / 1e9);
+  const std::string id = fingerprint(shape_);
+  for (Device* device : devices) {
+    for (const Sample& s : samples_of(*store_, *device)) {
+      if (s.kind == SampleKind::kStep && s.subject == step_subject(id)) {
+        ++options.have[{s.device, s.params.contains("rows") ? s.params.at("rows") : 0}];
+      }
+    }
+  }
+  const Stage stage(*this, "steps", options.budget_seconds, cores_of(running_));
+  Engine engine(model.graph(), timeline_, devices, single_device_plan(devices.front()->facts().id, "single"),
+                engine_options());
+  Progress progress("whole steps");
+  const Nanos begin = timeline_.now();
+  GateHooks hooks;
+  hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
+  hooks.progress = [&](double fraction, const std::string& now) {
+    progress.update(fraction, now, options.budget_seconds - to_ns(timeline_.now() - begin) / 1e9);
+  };
+  hooks.stop = interrupted;
+  time_single_steps(engine, id, options, hooks);
+  if (!interrupted()) return true;
+  end("interrupted");
+  return false;
+}
+
 void Tuning::fit() {
   const Stage stage(*this, "fit", 0);
   const std::vector<std::unique_ptr<Device>> devices = opened();
   for (const auto& device : devices) {
-    profiles_.push_back(hetero::fit(device->facts(), samples_of(*store_, *device)));
+    const std::vector<Sample> samples = samples_of(*store_, *device);
+    std::map<std::string, ModelShape> shapes;
+    for (const Sample& s : samples) {
+      const std::string model = model_of_step(s.subject);
+      if (model.empty() || shapes.contains(model)) continue;
+      if (std::optional<ModelShape> shape = store_->shape(model)) shapes.emplace(model, std::move(*shape));
+    }
+    profiles_.push_back(hetero::fit(device->facts(), samples, shapes));
     store_->put_profile(run_, profiles_.back());
   }
 }
@@ -227,14 +275,15 @@ void Tuning::solve() {
   for (const DeviceProfile& profile : profiles_) devices.push_back(solve_device(profile));
   SolveOptions options;
   std::erase_if(options.buckets, [&](std::int64_t m) { return m > shape_.max_context; });
-  const CostModel costs(profiles_);
+  const CostModel costs(profiles_, &shape_);
   for (SolveDevice& device : devices) device.standard_sizes = choose_graph_sizes(shape_, costs, device, {});
   plan_ = hetero::solve(shape_, costs, devices, options).plan;
-  for (const auto& strategies : kFamilies) {
+  for (const auto& strategies : strategy_families()) {
     options.strategies = strategies;
     alternatives_.push_back(hetero::solve(shape_, costs, devices, options).plan);
     for (PlanBucket& bucket : alternatives_.back().buckets) take_head(bucket, plan_);
   }
+  settle_draws();
   for (const SolveDevice& device : devices) {
     if (!device.standard_sizes.empty()) plan_.graph_sizes[device.id] = device.standard_sizes;
   }
@@ -247,21 +296,29 @@ void Tuning::solve() {
   }
 }
 
+void Tuning::settle_draws() {
+  alternatives_.push_back(plan_);
+  for (PlanBucket& bucket : plan_.buckets) {
+    for (const Plan& simpler : alternatives_) {
+      const PlanBucket* const other = bucket_for(simpler, bucket.phase, bucket.tokens);
+      if (other == nullptr || other->predicted_ns <= 0) continue;
+      if (other->predicted_ns > (1 + kDraw) * bucket.predicted_ns) continue;
+      bucket = *other;
+      break;
+    }
+  }
+}
+
 void Tuning::gate(const Model& model) {
-  const std::vector<std::unique_ptr<Device>> devices = opened();
-  const CostModel costs(profiles_);
-  EngineOptions engine_options;
-  std::int64_t largest = 1;
-  for (const PlanBucket& bucket : plan_.buckets) largest = std::max(largest, bucket.tokens);
-  engine_options.context = std::min(std::max<std::int64_t>(1, shape_.max_context), largest + kRoomToDecode);
-  engine_options.max_rows = std::min(largest, engine_options.context);
-  Engine engine(model.graph(), timeline_, pointers(devices), plan_, engine_options, &costs);
+  const std::vector<Device*> devices = running();
+  const CostModel costs(profiles_, &shape_);
+  Engine engine(model.graph(), timeline_, devices, plan_, engine_options(), &costs);
 
   Progress progress("gate");
   GateOptions options;
   const Nanos begin = timeline_.now();
   options.budget_seconds = std::max(kLeastGateSeconds, budget_seconds_ - to_ns(begin) / 1e9);
-  const Stage stage(*this, "gate", options.budget_seconds, cores_of(devices));
+  const Stage stage(*this, "gate", options.budget_seconds, cores_of(running_));
   GateHooks hooks;
   hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
   hooks.progress = [&](double fraction, const std::string& now) {
@@ -285,16 +342,40 @@ void Tuning::end(const std::string& outcome) {
 
 std::vector<std::unique_ptr<Device>> Tuning::opened() { return open_wanted(flags_, timeline_, store_.get()); }
 
-// Devices of one family share what is found.
+std::vector<Device*> Tuning::running() {
+  if (running_.empty()) running_ = opened();
+  return pointers(running_);
+}
+
+EngineOptions Tuning::engine_options() const {
+  const std::vector<std::int64_t> lengths = SolveOptions().buckets;
+  const std::int64_t largest = *std::max_element(lengths.begin(), lengths.end());
+  EngineOptions options;
+  options.context = std::min(std::max<std::int64_t>(1, shape_.max_context), largest + kRoomToDecode);
+  options.max_rows = std::min(largest, options.context);
+  return options;
+}
+
+// Devices of one family share what is found. In turn the most important of each device, the second ones and so on.
 std::vector<Tuning::Search> Tuning::open_searches() {
+  const std::vector<std::unique_ptr<Device>> devices = opened();
+  std::vector<std::vector<SearchTask>> tasks;
+  std::size_t most = 0;
+  for (const auto& device : devices) {
+    tasks.push_back(search_tasks(shape_, *device, store_->kernel_choices()));
+    most = std::max(most, tasks.back().size());
+  }
   std::vector<Search> searches;
-  for (const auto& device : opened()) {
-    const std::string& family = device->facts().family_fingerprint;
-    for (SearchTask& task : search_tasks(shape_, *device, store_->kernel_choices())) {
+  for (std::size_t rank = 0; rank < most; ++rank) {
+    for (std::size_t d = 0; d < devices.size(); ++d) {
+      if (rank >= tasks[d].size()) continue;
+      const SearchTask& task = tasks[d][rank];
+      const std::string& family = devices[d]->facts().family_fingerprint;
       const bool planned = std::any_of(searches.begin(), searches.end(), [&](const Search& s) {
-        return s.family == family && s.task.variant == task.variant;
+        return s.family == family && s.task.variant == task.variant &&
+               shape_class_of(s.task.op) == shape_class_of(task.op);
       });
-      if (!planned) searches.push_back({device->facts().id, family, task});
+      if (!planned) searches.push_back({devices[d]->facts().id, family, task});
     }
   }
   return searches;

@@ -1,5 +1,6 @@
 // One tuning session: the stages of hetero-tune run, one after another. Each stores what it finds, and begins with what
-// is stored. The devices are opened anew for every stage, since they keep every weight they have packed. One thread.
+// is stored. Devices are opened anew for measuring, since they keep every weight they have packed; those that run the
+// model stay open. One thread.
 #pragma once
 
 #include <memory>
@@ -11,6 +12,7 @@
 #include "profiles/store/store.h"
 #include "runtime/device/device.h"
 #include "runtime/device/timeline.h"
+#include "runtime/llm/engine.h"
 #include "runtime/model/model.h"
 #include "tuner/apps/kernel_choice.h"
 #include "tuner/apps/tune_common.h"
@@ -34,6 +36,8 @@ class Tuning {
   bool choose_by_shape();
   // Until `part` of the budget is spent. False: interrupted, and the run is closed.
   bool measure(double part);
+  // Whole steps on each device alone, until `until` of the budget is spent. False: interrupted, and the run is closed.
+  bool time_steps(const Model& model, double until);
   void fit();
   // Instead of fit(): the profiles that are stored for the devices as they are now.
   void load_profiles();
@@ -72,6 +76,11 @@ class Tuning {
   };
 
   std::vector<std::unique_ptr<Device>> opened();
+  // Those that run the model; they stay open, since they keep every weight they have packed.
+  std::vector<Device*> running();
+  EngineOptions engine_options() const;
+  // Where simpler divisions are predicted nearly as fast as the best, the simplest of them becomes the candidate.
+  void settle_draws();
   std::vector<Search> open_searches();
   // Counts what the store has already; the number of samples found.
   int resume(std::vector<Subject>& subjects, const std::vector<std::unique_ptr<Device>>& devices) const;
@@ -83,6 +92,7 @@ class Tuning {
   RunId run_;
   bool ended_ = false;
   RealTimeline timeline_;
+  std::vector<std::unique_ptr<Device>> running_;
   std::vector<DeviceProfile> profiles_;
   Plan plan_;
   std::vector<Plan> alternatives_;  // other divisions of its buckets, for the gate

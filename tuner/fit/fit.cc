@@ -14,14 +14,15 @@
 #include "profiles/shape_choice.h"
 #include "tuner/fit/curves.h"
 #include "tuner/fit/held_out.h"
+#include "tuner/fit/steps.h"
 
 namespace hetero {
 namespace {
 
 using Key = std::pair<std::string, std::string>;  // subject, active_with
 
-// The medians of one kind of sample.
-std::map<Key, Spread> medians(const std::vector<const Sample*>& samples, SampleKind kind, double Sample::*field) {
+// One kind of sample: of times the fastest state's, of rates the median.
+std::map<Key, Spread> summaries(const std::vector<const Sample*>& samples, SampleKind kind, double Sample::*field) {
   std::map<Key, std::vector<double>> values;
   for (const Sample* s : samples) {
     if (s->kind == kind && std::isfinite(s->*field) && s->*field > 0) {
@@ -29,7 +30,9 @@ std::map<Key, Spread> medians(const std::vector<const Sample*>& samples, SampleK
     }
   }
   std::map<Key, Spread> result;
-  for (auto& [key, list] : values) result[key] = median_and_mad(std::move(list));
+  for (auto& [key, list] : values) {
+    result[key] = kind == SampleKind::kBandwidth ? median_and_mad(std::move(list)) : fastest_state(std::move(list));
+  }
   return result;
 }
 
@@ -188,6 +191,9 @@ void call_simulated(DeviceProfile& profile) {
     relabel(slowdown.decode);
     relabel(slowdown.prefill);
   }
+  for (StepFactors& step : profile.steps) {
+    for (StepFactors::Point& point : step.points) relabel(point.factor);
+  }
   for (Figure* figure : {&profile.launch_ns, &profile.bandwidth_gbps, &profile.graph_compile_fixed_ns,
                          &profile.graph_compile_ns_per_weight}) {
     relabel(*figure);
@@ -196,7 +202,8 @@ void call_simulated(DeviceProfile& profile) {
 
 }  // namespace
 
-DeviceProfile fit(const DeviceFacts& facts, const std::vector<Sample>& samples) {
+DeviceProfile fit(const DeviceFacts& facts, const std::vector<Sample>& samples,
+                  const std::map<std::string, ModelShape>& shapes) {
   std::vector<const Sample*> trusted;
   std::vector<const Sample*> not_supported;
   for (const Sample& s : samples) {
@@ -204,8 +211,8 @@ DeviceProfile fit(const DeviceFacts& facts, const std::vector<Sample>& samples) 
     if (s.status == SampleStatus::kOk) trusted.push_back(&s);
     if (s.status == SampleStatus::kNotSupported) not_supported.push_back(&s);
   }
-  const auto ops = medians(trusted, SampleKind::kOp, &Sample::device_ns);
-  const auto bandwidth = medians(trusted, SampleKind::kBandwidth, &Sample::value);
+  const auto ops = summaries(trusted, SampleKind::kOp, &Sample::device_ns);
+  const auto bandwidth = summaries(trusted, SampleKind::kBandwidth, &Sample::value);
   const std::vector<OpTiming> timings = op_timings(ops);
 
   DeviceProfile profile;
@@ -242,8 +249,9 @@ DeviceProfile fit(const DeviceFacts& facts, const std::vector<Sample>& samples) 
       profile.bandwidth_together_gbps[key.second] = measured(spread);
     }
   }
-  profile.slowdowns = fit_slowdowns(ops, medians(trusted, SampleKind::kContention, &Sample::device_ns), bandwidth);
-  fit_graph_compile(medians(trusted, SampleKind::kGraphCompile, &Sample::compile_ns), profile);
+  profile.slowdowns = fit_slowdowns(ops, summaries(trusted, SampleKind::kContention, &Sample::device_ns), bandwidth);
+  fit_graph_compile(summaries(trusted, SampleKind::kGraphCompile, &Sample::compile_ns), profile);
+  profile.steps = fit_steps(trusted, profile, shapes);
   refuse_if_incomplete(facts, profile, not_supported);
   if (facts.emulated) call_simulated(profile);
   return profile;
@@ -252,9 +260,9 @@ DeviceProfile fit(const DeviceFacts& facts, const std::vector<Sample>& samples) 
 std::vector<HeldOutSlowdown> held_out_slowdowns(const std::string& device, const std::vector<Sample>& samples) {
   std::vector<const Sample*> trusted;
   for (const Sample& s : samples) trusted.push_back(&s);
-  const auto ops = medians(trusted, SampleKind::kOp, &Sample::device_ns);
-  const auto contention = medians(trusted, SampleKind::kContention, &Sample::device_ns);
-  const auto bandwidth = medians(trusted, SampleKind::kBandwidth, &Sample::value);
+  const auto ops = summaries(trusted, SampleKind::kOp, &Sample::device_ns);
+  const auto contention = summaries(trusted, SampleKind::kContention, &Sample::device_ns);
+  const auto bandwidth = summaries(trusted, SampleKind::kBandwidth, &Sample::value);
   std::vector<HeldOutSlowdown> result;
   for (const auto& [key, together] : contention) {
     const auto& [subject, with] = key;

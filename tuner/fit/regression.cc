@@ -25,7 +25,22 @@ double best_scale(const std::vector<Timing>& timings, const Shape& shape) {
   return xx > 0 ? xy / xx : 0;
 }
 
+// Between times of different states, over the smaller one. A single time is no state unless it is far off.
+constexpr double kStateGap = 1.0 / 12;
+constexpr double kLoneStateGap = 1.0 / 6;
+
 }  // namespace
+
+// A tenth of the times is below the gap, at least: fewer are a tail.
+Spread fastest_state(std::vector<double> times) {
+  std::sort(times.begin(), times.end());
+  for (std::size_t i = 1 + times.size() / 10; i < times.size(); ++i) {
+    if (times[i] <= times[i - 1] * (1 + (i == 1 ? kLoneStateGap : kStateGap))) continue;
+    times.resize(i);
+    break;
+  }
+  return median_and_mad(std::move(times));
+}
 
 Spread median_and_mad(std::vector<double> values) {
   Spread spread;

@@ -151,7 +151,8 @@ class Gate {
       const std::string& id = device->facts().id;
       try {
         timer.warm(single_plan(id));
-        singles.push_back({id, timer.time(single_plan(id))});
+        const double first = timer.time(single_plan(id));
+        singles.push_back({id, std::min(first, timer.time(single_plan(id)))});  // an interruption only adds
       } catch (const Error&) {
         continue;  // a static device without a graph for this, or without room: it is no alternative
       }
@@ -159,11 +160,12 @@ class Gate {
     if (singles.empty()) return {};
     const auto faster = [](const Single& a, const Single& b) { return a.step_ns < b.step_ns; };
     const double best = std::min_element(singles.begin(), singles.end(), faster)->step_ns;
+    // Those that are close: once more, in turn.
     if (std::count_if(singles.begin(), singles.end(),
                       [&](const Single& s) { return s.step_ns < kCloseSingles * best; }) > 1) {
       for (Single& s : singles) {
         if (s.step_ns >= kCloseSingles * best) continue;
-        s.step_ns = median_of({s.step_ns, timer.time(single_plan(s.device)), timer.time(single_plan(s.device))});
+        s.step_ns = std::min(s.step_ns, timer.time(single_plan(s.device)));
       }
     }
     return *std::min_element(singles.begin(), singles.end(), faster);
@@ -237,8 +239,8 @@ class Gate {
     return field;
   }
 
-  // Puts the fastest of the alternatives into the bucket, if `seconds` are enough for a race. `step_ns`: of a single
-  // device, which none should exceed by much.
+  // Puts the fastest of the alternatives into the bucket, if it is faster by more than the noise and `seconds` are
+  // enough for a race. `step_ns`: of a single device, which none should exceed by much.
   void race(PlanBucket& bucket, PairTimer& timer, double step_ns, double seconds) const {
     std::vector<PlanBucket> field = field_of(bucket);
     const double rounds = 1 + kRaceRounds;  // one to warm up
@@ -272,11 +274,12 @@ class Gate {
       }
       ranking.emplace_back(median_of(relative), i);
     }
-    std::stable_sort(ranking.begin(), ranking.end());
-    std::size_t winner = ranking[0].second;
-    if (ranking.size() > 1) {
-      const std::size_t second = ranking[1].second;
-      if (timer.pairs(plans[second], plans[winner], options_.pairs, late).ratio < 1) winner = second;
+    // The solver's choice keeps a draw: two runs on one machine should not differ by the noise of a race.
+    const auto best = std::min_element(ranking.begin(), ranking.end());
+    std::size_t winner = 0;
+    if (best->second != winner) {
+      const PairResult pairs = timer.pairs(plans[best->second], plans[winner], options_.pairs, late);
+      if (pairs.ratio < 1 - pairs.noise) winner = best->second;
     }
     bucket = std::move(field[winner]);
   }
@@ -328,11 +331,13 @@ class Gate {
   }
 
   // A prompt that there was no time for: what won for its neighbour, at least half as long or any shorter one of the
-  // typical length or more, is right for it too, or nearly. Nothing when there is no such neighbour.
+  // typical length or more, is right for it too, or nearly; so is that of one four times as long where the solver would
+  // divide this one too. Nothing when there is no such neighbour.
   std::optional<PlanBucket> inherited(const PlanBucket& bucket) const {
     if (bucket.phase != Phase::kPrefill) return std::nullopt;
     const PlanBucket* const neighbour = nearest(bucket, [&](const PlanBucket& b) {
-      return b.tokens <= 2 * bucket.tokens && b.tokens >= std::min(bucket.tokens, options_.max_prefill);
+      const std::int64_t times = alone_on(bucket).empty() ? 4 : 2;
+      return b.tokens <= times * bucket.tokens && b.tokens >= std::min(bucket.tokens, options_.max_prefill);
     });
     if (neighbour == nullptr || !neighbour->verdict->adopted) return std::nullopt;
     PlanBucket heir = bucket;

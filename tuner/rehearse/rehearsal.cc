@@ -40,7 +40,7 @@ struct Rehearsal::Stage {
   Stage(const ModelShape& shape, const std::vector<DeviceProfile>& profiles, std::int64_t max_rows,
         std::int64_t context)
       : graph(graph_from_shape(shape)), arena(graph, sizes_for(profiles, max_rows, context)) {
-    const auto costs = std::make_shared<const CostModel>(profiles);
+    const auto costs = std::make_shared<const CostModel>(profiles, &shape);
     SimSystem& system = SimSystem::on(timeline, "rehearsal", costs);
     for (const DeviceProfile& profile : profiles) {
       auto queue = std::make_unique<VirtualQueue>(timeline, system, profile.device);

@@ -1,36 +1,36 @@
 #include "tuner/rehearse/rehearsed_plan.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "tuner/rehearse/rehearsal.h"
+#include "tuner/solve/families.h"
 
 namespace hetero {
 namespace {
 
 using Sizes = std::vector<std::int64_t>;
 
-// All that is allowed, and parts of it: divisions whose joins the solver overrates lose to ones that it likes better.
+// All that is allowed, and parts of it, by whole families: divisions whose joins the solver overrates lose to ones that
+// it likes better.
 std::vector<std::vector<Strategy>> strategy_sets(const std::vector<Strategy>& allowed) {
-  using S = Strategy;
-  const std::vector<S> all = {S::kSingle, S::kRows, S::kSequence, S::kHybrid, S::kPad, S::kPaired};
-  const std::vector<std::vector<S>> parts = {all,
-                                             {S::kSingle, S::kRows, S::kSequence, S::kHybrid, S::kPad},
-                                             {S::kSingle, S::kPad, S::kRows, S::kPaired},
-                                             {S::kSingle, S::kPad, S::kRows},
-                                             {S::kSingle, S::kPad, S::kSequence},
-                                             {S::kSingle, S::kPad}};
-  std::vector<std::vector<S>> sets;
-  for (const std::vector<S>& part : parts) {
-    std::vector<S> both;
-    for (const S s : part) {
-      const bool free = allowed.empty() || s == S::kSingle;
-      if (free || std::find(allowed.begin(), allowed.end(), s) != allowed.end()) both.push_back(s);
+  const std::vector<std::vector<Strategy>> families = strategy_families();
+  const auto may = [&](Strategy s) {
+    return allowed.empty() || s == Strategy::kSingle || std::find(allowed.begin(), allowed.end(), s) != allowed.end();
+  };
+  std::set<std::vector<Strategy>> sets;
+  for (unsigned some = 0; some < 1U << families.size(); ++some) {
+    std::set<Strategy> together = {Strategy::kSingle, Strategy::kPad};
+    for (std::size_t f = 0; f < families.size(); ++f) {
+      if ((some >> f & 1U) != 0) together.insert(families[f].begin(), families[f].end());
     }
-    if (std::find(sets.begin(), sets.end(), both) == sets.end()) sets.push_back(std::move(both));
+    std::erase_if(together, [&](Strategy s) { return !may(s); });
+    sets.insert({together.begin(), together.end()});
   }
-  return sets;
+  return {sets.begin(), sets.end()};
 }
 
 // Finds the fastest bucket of each kind.
@@ -40,10 +40,10 @@ class Casting {
           const SolveOptions& options)
       : shape_(shape),
         costs_(costs),
-        devices_(devices),
+        devices_(fastest_first(shape, costs, devices, options)),
         options_(options),
         sets_(strategy_sets(options.strategies)),
-        rehearsal_(shape, profiles_of(devices, costs), most_rows(options), context_of(options)) {}
+        rehearsal_(shape, profiles_of(devices_, costs), most_rows(options), context_of(options)) {}
 
   // bucket.predicted_ns is its time in rehearsal.
   PlanBucket best(Phase phase, std::int64_t tokens) {
@@ -125,25 +125,26 @@ class Casting {
 
   // True when the prompt is faster with these sizes of device d than `found`, which it then replaces.
   bool try_sizes(PlanBucket& found, std::size_t d, const Sizes& sizes, std::int64_t tokens) {
-    std::vector<SolveDevice> devices = devices_;
-    devices[d].standard_sizes = sizes;
-    PlanBucket bucket = best_with(devices, Phase::kPrefill, tokens);
-    if (!found.blocks.empty() && !(bucket.predicted_ns < found.predicted_ns)) return false;
-    found = std::move(bucket);
+    const auto [tried, is_new] = tried_.try_emplace({tokens, d, sizes});
+    if (is_new) {
+      std::vector<SolveDevice> devices = devices_;
+      devices[d].standard_sizes = sizes;
+      tried->second = best_with(devices, Phase::kPrefill, tokens);
+    }
+    if (!found.blocks.empty() && !(tried->second.predicted_ns < found.predicted_ns)) return false;
+    found = tried->second;
     return true;
   }
 
   PlanBucket best_with(const std::vector<SolveDevice>& devices, Phase phase, std::int64_t tokens) {
     PlanBucket best;
+    std::vector<PlanBucket> solved;
     for (const std::vector<Strategy>& strategies : sets_) {
       SolveOptions options = options_;
       options.strategies = strategies;
-      options.buckets.clear();
-      if (phase == Phase::kPrefill) options.buckets.push_back(tokens);
-      const Plan plan = solve(shape_, costs_, devices, options).plan;
-      const auto solved = std::find_if(plan.buckets.begin(), plan.buckets.end(),
-                                       [&](const PlanBucket& b) { return b.phase == phase && b.tokens == tokens; });
-      PlanBucket bucket = *solved;
+      PlanBucket bucket = solve_bucket(shape_, costs_, devices, options, phase, tokens);
+      if (std::find(solved.begin(), solved.end(), bucket) != solved.end()) continue;  // more is allowed, none is used
+      solved.push_back(bucket);
       for (std::size_t d = 0; d < devices.size(); ++d) {
         if (devices[d].standard_sizes != devices_[d].standard_sizes) {
           bucket.graph_sizes[devices[d].id] = devices[d].standard_sizes;
@@ -157,10 +158,11 @@ class Casting {
 
   const ModelShape& shape_;
   const CostModel& costs_;
-  const std::vector<SolveDevice>& devices_;
+  std::vector<SolveDevice> devices_;
   const SolveOptions& options_;
   std::vector<std::vector<Strategy>> sets_;
   Rehearsal rehearsal_;
+  std::map<std::tuple<std::int64_t, std::size_t, Sizes>, PlanBucket> tried_;  // by rows, device and its sizes
 };
 
 bool uses(const Plan& plan, const std::string& device) {

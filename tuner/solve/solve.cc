@@ -51,29 +51,19 @@ void check_input(const ModelShape& shape, const CostModel& costs, const std::vec
   }
 }
 
+void check_possible(const Steps& steps) {
+  if (possible(steps)) return;
+  throw input_error("no device can run every operation of the model, and no division of it does",
+                    "measure the devices with this model: hetero-tune measure");
+}
+
 Steps solve_steps(const SolveProblem& problem, const SolveOptions& options) {
   Steps steps;
   steps.push_back(solve_step(problem, options, Phase::kDecode, 1, all_of(problem)));
   for (auto& step : solve_prefill(problem, options, all_of(problem))) steps.push_back(std::move(step));
-  if (!possible(steps)) {
-    throw input_error("no device can run every operation of the model, and no division of it does",
-                      "measure the devices with this model: hetero-tune measure");
-  }
+  check_possible(steps);
   if (placement_of(problem, steps).fits()) return steps;
   return repair(problem, options, steps);
-}
-
-// The fastest alone at decode first: a good guess of who will have the largest share.
-std::vector<SolveDevice> by_decode_speed(const SolveProblem& problem, const SolveOptions& options) {
-  std::vector<std::pair<double, std::size_t>> order;
-  for (std::size_t d = 0; d < problem.devices.size(); ++d) {
-    const auto alone = solve_step(problem, options, Phase::kDecode, 1, 1U << d);
-    order.emplace_back(alone->chain.total_ns, d);
-  }
-  std::stable_sort(order.begin(), order.end());
-  std::vector<SolveDevice> sorted;
-  for (const auto& entry : order) sorted.push_back(problem.devices[entry.second]);
-  return sorted;
 }
 
 // The device that holds most of what decode reads.
@@ -194,13 +184,8 @@ void fill_devices(const SolveProblem& problem, const Steps& steps, Plan& plan) {
 
 Solution solve(const ModelShape& shape, const CostModel& costs, const std::vector<SolveDevice>& devices,
                const SolveOptions& options) {
-  check_input(shape, costs, devices, options);
-  SolveProblem problem = problem_in_order(shape, costs, devices);
+  SolveProblem problem = problem_in_order(shape, costs, fastest_first(shape, costs, devices, options));
   link(problem);
-  if (devices.size() > 1) {
-    problem = problem_in_order(shape, costs, by_decode_speed(problem, options));
-    link(problem);
-  }
   Steps steps = solve_steps(problem, options);
   // The order of the devices decides which end of a weight each holds; shares of prefill and decode overlap best when
   // the lead begins. When the guess was wrong, once more with the true lead in front.
@@ -225,6 +210,35 @@ Solution solve(const ModelShape& shape, const CostModel& costs, const std::vecto
   }
   check(solution.plan);
   return solution;
+}
+
+// A good guess of who will have the largest share.
+std::vector<SolveDevice> fastest_first(const ModelShape& shape, const CostModel& costs,
+                                       const std::vector<SolveDevice>& devices, const SolveOptions& options) {
+  check_input(shape, costs, devices, options);
+  if (devices.size() == 1) return devices;
+  SolveProblem problem = problem_in_order(shape, costs, devices);
+  link(problem);
+  std::vector<std::pair<double, std::size_t>> order;
+  for (std::size_t d = 0; d < devices.size(); ++d) {
+    const auto alone = solve_step(problem, options, Phase::kDecode, 1, 1U << d);
+    order.emplace_back(alone->chain.total_ns, d);
+  }
+  std::stable_sort(order.begin(), order.end());
+  std::vector<SolveDevice> sorted;
+  for (const auto& entry : order) sorted.push_back(devices[entry.second]);
+  return sorted;
+}
+
+PlanBucket solve_bucket(const ModelShape& shape, const CostModel& costs, const std::vector<SolveDevice>& devices,
+                        const SolveOptions& options, Phase phase, std::int64_t tokens) {
+  check_input(shape, costs, devices, options);
+  SolveProblem problem = problem_in_order(shape, costs, devices);
+  link(problem);
+  Steps steps;
+  steps.push_back(solve_step(problem, options, phase, tokens, all_of(problem)));
+  check_possible(steps);
+  return bucket_of(*steps.front());
 }
 
 }  // namespace hetero

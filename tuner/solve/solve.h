@@ -51,4 +51,13 @@ struct Solution {
 Solution solve(const ModelShape& shape, const CostModel& costs, const std::vector<SolveDevice>& devices,
                const SolveOptions& options);
 
+// The devices in the order in which they get their parts of a weight: the fastest alone at decode first.
+std::vector<SolveDevice> fastest_first(const ModelShape& shape, const CostModel& costs,
+                                       const std::vector<SolveDevice>& devices, const SolveOptions& options);
+
+// One bucket for itself, the devices in this order: what else is to be stored on them is not looked at, nor whether it
+// fits. options.buckets is not used. Throws as solve().
+PlanBucket solve_bucket(const ModelShape& shape, const CostModel& costs, const std::vector<SolveDevice>& devices,
+                        const SolveOptions& options, Phase phase, std::int64_t tokens);
+
 }  // namespace hetero

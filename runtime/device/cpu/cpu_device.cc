@@ -28,7 +28,8 @@ struct CpuDevice::Prepared final : PreparedSegment {
   struct Step {
     const HostKernel* kernel;
     StepOrder order;
-    HostOp op;  // pointers are set at submission, since some depend on the position
+    std::vector<std::int64_t> params;  // of the kernel
+    HostOp op;                         // pointers are set at submission, since some depend on the position
     std::array<Region, 3> in;
     Region out;
   };
@@ -41,6 +42,7 @@ CpuDevice::CpuDevice(DeviceFacts facts, const HardwareFacts& hardware, KernelFam
       hardware_(hardware),
       family_(family),
       request_(context.kernels),
+      tuned_(context.tuned),
       timeline_(*context.timeline),
       team_(facts_.cores) {}
 
@@ -73,7 +75,8 @@ std::unique_ptr<PreparedSegment> CpuDevice::prepare(const Segment& segment) {
   for (const Op& op : segment.ops) {
     const KernelVariant& variant = choose(family_, op.desc, hardware_, request_);
     kernels.push_back(variant.host);
-    Prepared::Step step{variant.host, {}, {}, op.in, op.out};
+    Prepared::Step step{variant.host, {}, {}, {}, op.in, op.out};
+    step.params = values_in_order(variant, params_for(tuned_, facts_.family_fingerprint, variant, op.desc));
     step.op.desc = op.desc;
     step.op.constants = op.constants;
     step.op.vector = reinterpret_cast<const float*>(op.vector.data);
@@ -81,7 +84,7 @@ std::unique_ptr<PreparedSegment> CpuDevice::prepare(const Segment& segment) {
     if (variant.host->workspace_bytes != nullptr) {
       workspace = std::max(workspace, variant.host->workspace_bytes(op.desc));
     }
-    prepared->steps.push_back(step);
+    prepared->steps.push_back(std::move(step));
   }
   const std::vector<StepOrder> order = order_steps(segment.ops, kernels);
   for (std::size_t i = 0; i < order.size(); ++i) prepared->steps[i].order = order[i];
@@ -107,6 +110,7 @@ std::unique_ptr<Ticket> CpuDevice::submit(PreparedSegment& prepared_segment, con
     op.out = arena_->matrix(step.out, bindings.position);
     op.position = bindings.position;
     op.workspace = workspace_.data();
+    op.params = step.params.empty() ? nullptr : step.params.data();
   }
   const int workers = team_.size();
   team_.run([&](int member) {

@@ -40,6 +40,7 @@ class CpuDevice final : public Device {
   HardwareFacts hardware_;
   KernelFamily family_;
   KernelRequest request_;
+  TunedKernels tuned_;
   Timeline& timeline_;
   ThreadTeam team_;
   Arena* arena_ = nullptr;

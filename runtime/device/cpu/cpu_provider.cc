@@ -124,8 +124,10 @@ class CpuProvider final : public DeviceProvider {
     facts.name = cpu_name(load_topology().get());
     facts.driver = instruction_sets(hardware);
     facts.family_fingerprint = fingerprint_text(facts.name + "|" + facts.driver);
-    facts.exact_fingerprint = fingerprint_text(facts.name + "|" + core_list_text(facts.cores) + "|" +
-                                               kernel_identity(family, hardware, chosen.kernels));
+    const std::string tuned = identity_of(chosen.tuned, facts.family_fingerprint);
+    facts.exact_fingerprint =
+        fingerprint_text(facts.name + "|" + core_list_text(facts.cores) + "|" +
+                         kernel_identity(family, hardware, chosen.kernels) + (tuned.empty() ? "" : "|" + tuned));
     facts.memory_bytes = physical_memory_bytes();
     facts.submit_mode = SubmitMode::kOnCallersThread;
     facts.feature_align = 32;

@@ -257,7 +257,7 @@ cl_mem OpenClDevice::constants_for(const Op& op, const ClPacking& packing) {
 
 void OpenClDevice::make_step(const Op& op, Step& step) {
   const KernelVariant& variant = choose(KernelFamily::kOpenCl, op.desc, hardware_, request_);
-  const ClOp cl_op{op.desc, op.constants, params_for(tuned_, facts_.family_fingerprint, variant)};
+  const ClOp cl_op{op.desc, op.constants, params_for(tuned_, facts_.family_fingerprint, variant, op.desc)};
   const ClKernel& kernel = *variant.cl;
   cl_program program = programs_->get(source_text(kernel), "-cl-std=CL1.2 " + kernel.options(cl_op));
   cl_int status = CL_SUCCESS;

@@ -162,10 +162,11 @@ DeviceDescription describe(const SystemProfile& system, const DeviceProfile& pro
 enum class OrderTimes : std::uint8_t { kOwn, kBetter };
 
 std::unique_ptr<SimDevice> open_device(const SystemProfile& system, const DeviceSpec& spec, const SimOptions& options,
-                                       const DeviceContext& context, OrderTimes order_times) {
+                                       const DeviceContext& context, OrderTimes order_times,
+                                       const ModelShape* model = nullptr) {
   const SimName name = parse_name(spec);
   const DeviceProfile& profile = device_in(system, name);
-  auto costs = std::make_shared<const CostModel>(system.devices);
+  auto costs = std::make_shared<const CostModel>(system.devices, model);
   std::unique_ptr<SimQueue> queue;
   if (auto* timeline = dynamic_cast<VirtualTimeline*>(context.timeline)) {
     queue = std::make_unique<VirtualQueue>(*timeline, SimSystem::on(*timeline, name.system, costs), profile.device);
@@ -218,12 +219,12 @@ const DeviceProvider& sim_provider() {
 }
 
 std::unique_ptr<SimDevice> open_sim_device(const SystemProfile& system, const std::string& device,
-                                           const DeviceContext& context) {
+                                           const DeviceContext& context, const ModelShape* model) {
   DeviceSpec spec;
   spec.provider = "sim";
   spec.name = system.name + "/" + device;
   spec.text = "sim:" + spec.name;
-  return open_device(system, spec, {}, context, OrderTimes::kBetter);
+  return open_device(system, spec, {}, context, OrderTimes::kBetter, model);
 }
 
 }  // namespace hetero

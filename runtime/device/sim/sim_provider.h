@@ -14,6 +14,7 @@
 #include <string>
 
 #include "profiles/device_profile.h"
+#include "profiles/model_shape.h"
 #include "runtime/device/device.h"
 #include "runtime/device/sim/sim_device.h"
 
@@ -22,9 +23,10 @@ namespace hetero {
 const DeviceProvider& sim_provider();
 
 // Device `device` ("npu") of a system profile that is in no file, under the id "sim:<system.name>/<device>"; times
-// only, and every matmul in the better order of its operands. For `hetero-tune simulate`, which alters profiles before
-// it runs them. Throws environment_error when the system has no such device.
+// only, and every matmul in the better order of its operands; with `model` the times of its steps (see CostModel). For
+// `hetero-tune simulate`, which alters profiles before it runs them. Throws environment_error when the system has no
+// such device.
 std::unique_ptr<SimDevice> open_sim_device(const SystemProfile& system, const std::string& device,
-                                           const DeviceContext& context);
+                                           const DeviceContext& context, const ModelShape* model = nullptr);
 
 }  // namespace hetero

@@ -66,6 +66,26 @@ TEST(DeviceIds, AreThoseOfTheOpenDevices) {
   }
 }
 
+TEST(CpuDevice, ItsFingerprintTellsOfSearchedParameters) {
+  RealTimeline timeline;
+  DeviceContext context;
+  context.timeline = &timeline;
+  const auto facts = [&] { return open_devices(parse_device_list("cpu"), context).front()->facts(); };
+  const DeviceFacts before = facts();
+  const KernelVariant& row = *find_variant("matmul.cpu.portable");
+  const TunedFor use = {row.id, ShapeClass::kManyRows};
+  ParamValues params = default_params(row);
+  context.tuned[before.family_fingerprint][use] = params;
+  EXPECT_EQ(facts().exact_fingerprint, before.exact_fingerprint) << "these are the defaults";
+  params[row.params.front().name] = row.params.front().values.front();
+  ASSERT_NE(params, default_params(row));
+  context.tuned[before.family_fingerprint][use] = params;
+  EXPECT_NE(facts().exact_fingerprint, before.exact_fingerprint);
+  EXPECT_EQ(facts().family_fingerprint, before.family_fingerprint);
+  context.tuned = {{"another processor", {{use, params}}}};
+  EXPECT_EQ(facts().exact_fingerprint, before.exact_fingerprint);
+}
+
 TEST(OpenDevices, RefusesTwoOnOneThread) {
   if (all_cores().size() < 2) GTEST_SKIP() << "one core only";
   RealTimeline timeline;

@@ -132,7 +132,11 @@ std::unique_ptr<Device> open_cl(const std::string& spec, Timeline& timeline, con
   context.timeline = &timeline;
   context.kernels.forced_id = forced_variant;
   context.cache_dir = cache_dir;
-  if (!params.empty()) context.tuned[""][forced_variant] = params;
+  if (!params.empty()) {
+    for (const ShapeClass shapes : {ShapeClass::kOneRow, ShapeClass::kFewRows, ShapeClass::kManyRows}) {
+      context.tuned[""][{forced_variant, shapes}] = params;
+    }
+  }
   return opencl_provider().open(parse_device_spec(spec), context);
 }
 

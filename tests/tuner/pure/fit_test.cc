@@ -197,6 +197,74 @@ TEST(Fit, AdditionIsDerivedWhenNobodyMeasuredIt) {
   EXPECT_EQ(add->ns_per_unit.provenance, Provenance::kDerived);
 }
 
+TEST(FastestState, LeavesOutWhatASlowerStateOfTheMachineTook) {
+  EXPECT_DOUBLE_EQ(fastest_state({3.7, 3.0, 3.1, 3.8, 3.6, 2.9, 3.7}).median, 3.0);
+  EXPECT_EQ(fastest_state({3.7, 3.0, 3.1, 3.8, 3.6, 2.9, 3.7}).count, 3);
+  EXPECT_DOUBLE_EQ(fastest_state({20, 45, 21, 60, 26}).median, 20.5);
+  EXPECT_DOUBLE_EQ(fastest_state({3.0, 3.7, 3.65, 3.8}).median, 3.0) << "far off, though alone";
+  EXPECT_DOUBLE_EQ(fastest_state({3.3, 3.65, 3.7}).median, 3.65) << "alone, and not far off";
+  EXPECT_DOUBLE_EQ(fastest_state({1.0, 1.04, 0.97, 1.01, 1.06}).median, 1.01) << "a scatter is no state";
+  EXPECT_DOUBLE_EQ(fastest_state({5}).median, 5);
+}
+
+TEST(FastestState, IsTheMedianOfWhatMerelyScatters) {
+  Rng rng(7);
+  double mean = 0;
+  for (int i = 0; i < 1000; ++i) {
+    std::vector<double> times;
+    for (int k = 0; k < 7; ++k) times.push_back(1 + 0.05 * rng.normal());
+    mean += fastest_state(times).median / 1000;
+  }
+  EXPECT_NEAR(mean, 1, 0.005);
+}
+
+TEST(Fit, StepsAreHeldAgainstTheSumOfTheirOps) {
+  ModelShape shape;
+  shape.architecture = "llama";
+  shape.layers = 3;
+  shape.width = 576;
+  shape.ffn_width = 1536;
+  shape.heads = 9;
+  shape.kv_heads = 3;
+  shape.head_dim = 64;
+  shape.vocab = 1152;
+  shape.layer_types = {{}};
+  std::vector<Sample> samples = samples_of(hidden_profile(), 0, 3, 1);
+  const CostModel truth({fit(facts(), samples)});
+  const auto step = [&](const ModelShape& model, std::int64_t rows, double of_layers, double of_head) {
+    double ns = 0;
+    for (int kind = 0; kind < kBlockKinds; ++kind) {
+      const bool head = static_cast<BlockKind>(kind) == BlockKind::kHead;
+      for (const OpDesc& op : block_ops(model, static_cast<BlockKind>(kind), 0, head ? 1 : rows, rows + 40)) {
+        ns += truth.op("cpu:0", op).median_ns * (head ? of_head : model.layers * of_layers);
+      }
+    }
+    Sample s = sample_of(SampleKind::kStep, step_subject(fingerprint(model)));
+    s.params = {{"rows", rows}, {"context", rows + 40}};
+    s.device_ns = ns;
+    return s;
+  };
+  ModelShape unknown = shape;
+  unknown.layers = 4;
+  for (int round = 0; round < 2; ++round) {
+    samples.push_back(step(shape, 256, 0.8, 1.25));
+    samples.push_back(step(shape, 1, 1.25, 1.25));
+    samples.push_back(step(unknown, 1, 2, 2));
+    samples.push_back(step(shape, 32, 9, 9));
+    samples.back().status = SampleStatus::kUntrusted;
+  }
+  samples.push_back(step(shape, 64, 7, 7));  // only once
+  const DeviceProfile fitted = fit(facts(), samples, {{fingerprint(shape), shape}});
+  ASSERT_EQ(fitted.steps.size(), 1U) << "of a model whose shape is known";
+  EXPECT_EQ(fitted.steps[0].model, fingerprint(shape));
+  EXPECT_DOUBLE_EQ(fitted.steps[0].layer_weights, 576.0 * (576 + 2 * 192 + 576 + 3 * 1536));
+  ASSERT_EQ(fitted.steps[0].points.size(), 2U);
+  EXPECT_EQ(fitted.steps[0].points[0].m, 1);
+  EXPECT_NEAR(fitted.steps[0].points[0].factor.value, 1.25, 1e-9);
+  EXPECT_EQ(fitted.steps[0].points[1].m, 256);
+  EXPECT_NEAR(fitted.steps[0].points[1].factor.value, 0.8, 1e-9) << "the head has one row, and decode's factor";
+}
+
 TEST(Fit, SaysWhatIsMissing) {
   const std::vector<Sample> all = samples_of(hidden_profile(), 0, 3, 1);
   const auto message_without = [&](const auto& gone) -> std::string {

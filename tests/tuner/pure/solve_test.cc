@@ -4,11 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "base/error.h"
 #include "base/rng.h"
 #include "tests/tuner/pure/small_problem.h"
+#include "tuner/solve/families.h"
 
 namespace hetero {
 namespace {
@@ -63,6 +66,37 @@ TEST(Solve, RowsAreBalancedByRate) {
   ASSERT_NE(candidate, nullptr);
   EXPECT_DOUBLE_EQ(candidate->device_ns.at("a"), 49152);
   EXPECT_DOUBLE_EQ(candidate->device_ns.at("b"), 49152);
+}
+
+// What a bucket is divided into does not depend on the others, as long as memory is no matter.
+TEST(Solve, ABucketForItselfIsTheOneAmongOthers) {
+  const DeviceProfile a = small_profile("a", 1, 10, 700, 300);
+  const DeviceProfile b = small_profile("b", 0.7, 10, 900, 2000);
+  const CostModel costs({a, b});
+  SolveOptions options;
+  options.buckets = {64, 96};
+  const std::vector<SolveDevice> devices = {solve_device("a"), solve_device("b", {1, 32, 64})};
+  const Solution s = solve(hand_shape(), costs, devices, options);
+  const std::vector<SolveDevice> order = fastest_first(hand_shape(), costs, devices, options);
+  ASSERT_EQ(order.size(), 2U);
+  EXPECT_EQ(order.front().id, "b");
+  EXPECT_EQ(order.front().standard_sizes, devices[1].standard_sizes);
+  ASSERT_EQ(s.plan.buckets.size(), 3U);
+  for (const PlanBucket& bucket : s.plan.buckets) {
+    EXPECT_EQ(solve_bucket(hand_shape(), costs, order, options, bucket.phase, bucket.tokens), bucket)
+        << name_of(bucket.phase) << ' ' << bucket.tokens;
+  }
+}
+
+TEST(Solve, FamiliesHoldEveryStrategy) {
+  std::set<Strategy> seen;
+  for (const std::vector<Strategy>& family : strategy_families()) {
+    for (const Strategy undivided : {Strategy::kSingle, Strategy::kPad}) {
+      EXPECT_NE(std::find(family.begin(), family.end(), undivided), family.end()) << name_of(undivided);
+    }
+    seen.insert(family.begin(), family.end());
+  }
+  EXPECT_EQ(seen.size(), static_cast<std::size_t>(kStrategies));
 }
 
 TEST(Solve, SlowdownLaunchAndJoinAreCounted) {

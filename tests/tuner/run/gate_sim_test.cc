@@ -5,8 +5,10 @@
 
 #include "runtime/model/decoder_graph.h"
 #include "tests/tuner/run/run_fixture.h"
+#include "tuner/fit/steps.h"
 #include "tuner/gate/gate.h"
 #include "tuner/gate/pair_timing.h"
+#include "tuner/gate/single_steps.h"
 
 namespace hetero {
 namespace {
@@ -186,6 +188,62 @@ TEST_F(GateSim, WhatWasNotJudgedRunsOnOneDevice) {
     EXPECT_FALSE(bucket.verdict.has_value());
     for (const BlockPlan& block : bucket.blocks) EXPECT_EQ(block.strategy, Strategy::kSingle);
   }
+}
+
+TEST_F(GateSim, StepsOnEachDeviceAloneTakeWhatTheProfileSays) {
+  std::vector<Device*> pointers;
+  for (const auto& device : devices_) pointers.push_back(device.get());
+  Engine engine(graph_, timeline_, pointers, single_device_plan(ids_[0], "single"), {64, 32, 1});
+  std::vector<Sample> samples;
+  GateHooks hooks;
+  hooks.store = [&](const std::vector<Sample>& more) { samples.insert(samples.end(), more.begin(), more.end()); };
+  const SingleStepOptions options{
+      .budget_seconds = 1000, .rounds = 3, .have = {{{ids_[0], 32}, 1}}, .rows = 32, .further_rows = {128}};
+  const ModelShape shape = small_shape();
+  time_single_steps(engine, fingerprint(shape), options, hooks);
+  std::map<std::pair<std::string, std::int64_t>, int> counts;
+  for (const Sample& s : samples) {
+    ++counts[{s.device, s.params.at("rows")}];
+    EXPECT_EQ(s.kind, SampleKind::kStep);
+    EXPECT_EQ(s.subject, step_subject(fingerprint(shape)));
+    EXPECT_GE(s.params.at("context"), s.params.at("rows"));
+  }
+  EXPECT_EQ(counts[std::pair(ids_[0], 1)], 3);
+  EXPECT_EQ(counts[std::pair(ids_[0], 32)], 2) << "one was there";
+  EXPECT_EQ(counts[std::pair(ids_[1], 32)], 3);
+  EXPECT_EQ(counts[std::pair(ids_[1], 128)], 0) << "the context has no room";
+
+  // Of its own profile a simulated device takes the sum of the ops, and what submitting and joining take.
+  for (DeviceProfile profile : heavy_system().devices) {
+    const auto id = std::find_if(ids_.begin(), ids_.end(), [&](const std::string& open) {
+      return open.substr(open.rfind('/') + 1) == profile.device.substr(profile.device.rfind('/') + 1);
+    });
+    if (id == ids_.end()) continue;
+    profile.device = *id;
+    std::vector<const Sample*> own;
+    for (const Sample& s : samples) {
+      if (s.device == *id) own.push_back(&s);
+    }
+    const std::vector<StepFactors> steps = fit_steps(own, profile, {{fingerprint(shape), shape}});
+    ASSERT_EQ(steps.size(), 1U);
+    EXPECT_EQ(steps[0].points.size(), 2U);
+    for (const StepFactors::Point& point : steps[0].points) EXPECT_NEAR(point.factor.value, 1, 0.02) << point.m;
+  }
+}
+
+TEST_F(GateSim, WithoutTimeEachPhaseIsTimedTwice) {
+  std::vector<Device*> pointers;
+  for (const auto& device : devices_) pointers.push_back(device.get());
+  Engine engine(graph_, timeline_, pointers, single_device_plan(ids_[0], "single"), {64, 32, 1});
+  std::vector<std::int64_t> rows;
+  GateHooks hooks;
+  hooks.store = [&](const std::vector<Sample>& more) { rows.push_back(more.front().params.at("rows")); };
+  SingleStepOptions options;
+  options.budget_seconds = 0;
+  options.rows = 32;
+  options.further_rows = {8};
+  time_single_steps(engine, "0123456789abcdef", options, hooks);
+  EXPECT_EQ(rows, (std::vector<std::int64_t>{1, 1, 32, 32, 1, 1, 32, 32})) << "of each device, twice";
 }
 
 TEST(PairResult, NoiseFollowsFromTheSpreadOfTheRatios) {

@@ -115,7 +115,7 @@ TEST(TuneCli, ShowsHowFarTheLastRunCanBeTrusted) {
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
   const Finished json = tune("show --quality --json --db " + path);
   EXPECT_EQ(json.exit_code, 0) << json.err;
-  for (const std::string key : {"held_out", "trust", "anchors", "slowdowns", "plans", "stages"}) {
+  for (const std::string key : {"held_out", "steps", "trust", "anchors", "slowdowns", "plans", "stages"}) {
     EXPECT_NE(json.out.find("\"" + key + "\""), std::string::npos) << key;
   }
 }

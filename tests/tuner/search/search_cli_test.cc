@@ -1,5 +1,5 @@
-// hetero-tune replay and search as programs. The search tests need an OpenCL device on the processor (PoCL) and are
-// skipped without one; what kills a compiler or hangs a kernel there is real.
+// hetero-tune replay and search as programs. The searches on a device need OpenCL on the processor (PoCL) and are
+// skipped without it; what kills a compiler or hangs a kernel there is real.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -60,6 +60,42 @@ TEST(SearchCli, RefusesWhatMakesNoSense) {
       "search --op 'matmul m=32 n=64 k=64 w=q4_0 a=f32' --device sim:test-npu/npu --variant matmul.opencl.gemm", 2);
 }
 
+// The kernel that every processor has.
+TEST(SearchOnTheProcessor, WhatWinsIsKeptForItsShapeClass) {
+  const test::TemporaryFolder folder;
+  const std::string db = " --db " + folder.file("p.db"), file = folder.file("space.json");
+  const std::string on_cpu = " --device cpu:0 --variant matmul.cpu.portable --rounds 3 ";
+  const Finished one = tune("search --op 'matmul m=1 n=64 k=64 w=q4_0 a=f32'" + on_cpu + "--keep" + db + " -o " + file);
+  ASSERT_EQ(one.exit_code, 0) << one.err;
+  const RecordedSearch r = recording_from_json(test::contents(file), file);
+  EXPECT_EQ(r.rows.size(), 4U) << "what makes no difference to one row is left as it is";
+  for (const RecordedRow& row : r.rows) EXPECT_EQ(row.result.status, SearchStatus::kOk) << row.message;
+  const Finished many = tune("search --op 'matmul m=64 n=64 k=64 w=q4_0 a=f32' --evaluations 2" + on_cpu + "--keep" +
+                             db + " -o " + folder.file("many.json"));
+  ASSERT_EQ(many.exit_code, 0) << many.err;
+  const Finished shown = tune("show" + db);
+  EXPECT_NE(shown.out.find("matmul.cpu.portable one_row: cache_kib=256 chunk="), std::string::npos) << shown.out;
+  EXPECT_NE(shown.out.find("matmul.cpu.portable many_rows: cache_kib="), std::string::npos) << shown.out;
+}
+
+TEST(SearchOnTheProcessor, ValuesThatWereNotCompiledAreInvalid) {
+  const test::TemporaryFolder folder;
+  const std::string file = folder.file("space.json");
+  const Finished search = tune(
+      "search --op 'matmul m=1 n=64 k=64 w=q4_0 a=f32' --device cpu:0 --variant matmul.cpu.portable --values chunk=0,5 "
+      "--rounds 1 -o " +
+      file);
+  ASSERT_EQ(search.exit_code, 0) << search.err;
+  int refused = 0;
+  const RecordedSearch r = recording_from_json(test::contents(file), file);
+  for (const RecordedRow& row : r.rows) {
+    if (row.result.ok()) continue;
+    ++refused;
+    EXPECT_NE(row.message.find("chunk=5"), std::string::npos) << row.message;
+  }
+  EXPECT_EQ(refused, 1);
+}
+
 class SearchOnADevice : public testing::Test {
  protected:
   void SetUp() override {
@@ -104,7 +140,7 @@ TEST_F(SearchOnADevice, WhatWinsIsKept) {
       tune("search " + kOp + "--variant matmul.opencl.gemm --evaluations 3 --rounds 3 --keep" + db + " -o " + file_);
   ASSERT_EQ(search.exit_code, 0) << search.err;
   const Finished shown = tune("show" + db);
-  EXPECT_NE(shown.out.find("matmul.opencl.gemm: chunk="), std::string::npos) << shown.out;
+  EXPECT_NE(shown.out.find("matmul.opencl.gemm few_rows: chunk="), std::string::npos) << shown.out;
   expect_refused("search " + kOp + "--variant matmul.opencl.gemm --values chunk=64 --keep" + db, 2);
 }
 
