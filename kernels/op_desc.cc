@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 
 #include "base/error.h"
 
@@ -78,6 +79,10 @@ std::string_view name_of(OpKind kind) { return kNames[static_cast<std::size_t>(k
 ShapeClass shape_class_of(const OpDesc& op) {
   if (op.m <= 1) return ShapeClass::kOneRow;
   return op.m <= kFewRows ? ShapeClass::kFewRows : ShapeClass::kManyRows;
+}
+
+double row_distance(std::int64_t a, std::int64_t b) {
+  return std::abs(std::log(static_cast<double>(a) / static_cast<double>(b)));
 }
 
 std::string_view name_of(ShapeClass shape_class) {

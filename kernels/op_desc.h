@@ -46,6 +46,9 @@ inline constexpr std::int64_t kFewRows = 32;
 ShapeClass shape_class_of(const OpDesc& op);
 std::string_view name_of(ShapeClass shape_class);  // "one_row", "few_rows", "many_rows"
 
+// How far apart two numbers of rows are, by ratio: 32 is as far from 1 as 1024 from 32.
+double row_distance(std::int64_t a, std::int64_t b);
+
 // "matmul m=1 n=4096 k=4096 w=q4_0 a=f32", "rms_norm m=8 n=576", "attention m=1 heads=9 kv=3 dim=64 ctx=256":
 // the database key. parse_op_desc(canonical_text(op)) == op; throws input_error on anything else.
 std::string canonical_text(const OpDesc& op);

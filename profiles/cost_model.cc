@@ -226,9 +226,7 @@ Estimate CostModel::lone_op(const DeviceProfile& p, const OpDesc& op, std::int64
 double CostModel::order_factor(const std::string& device, const OpDesc& op, OperandOrder order, std::int64_t of_n,
                                std::int64_t of_k) const {
   const OrderFactor* nearest = nullptr;
-  const auto distance = [&](const OrderFactor& entry) {
-    return std::abs(std::log(static_cast<double>(entry.m)) - std::log(static_cast<double>(op.m)));
-  };
+  const auto distance = [&](const OrderFactor& entry) { return row_distance(entry.m, op.m); };
   for (const OrderFactor& entry : profile(device).order_factors) {
     const bool same = entry.n == (of_n > 0 ? of_n : op.n) && entry.k == (of_k > 0 ? of_k : op.k);
     if (same && (nearest == nullptr || distance(entry) < distance(*nearest))) nearest = &entry;

@@ -11,6 +11,9 @@
 
 namespace hetero {
 
+// The catalogue's parameters stay unless others take at most this part of their time.
+inline constexpr double kWorthChanging = 0.97;
+
 struct KernelChoice {
   std::string family_fingerprint;  // of the devices that it holds for
   std::string variant;             // id of the catalogue row

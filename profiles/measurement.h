@@ -61,6 +61,11 @@ struct Sample {
   SampleStatus status = SampleStatus::kOk;
   std::string message;  // why, when not ok
   int round = 0;
+
+  std::int64_t param(const std::string& name, std::int64_t otherwise = 0) const {
+    const auto found = params.find(name);
+    return found == params.end() ? otherwise : found->second;
+  }
 };
 
 // The circumstances of a run.

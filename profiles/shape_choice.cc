@@ -7,12 +7,12 @@
 
 #include "base/statistics.h"
 #include "kernels/catalogue.h"
+#include "profiles/kernel_choice.h"
 
 namespace hetero {
 namespace {
 
-constexpr double kWorthChanging = 0.97;  // of the default's time
-constexpr double kClear = 1.5;           // times as long as the best one's worst sample
+constexpr double kClear = 1.5;  // times as long as the best one's worst sample
 // Of two samples of a matmul of 12 us, beside other processes on a Zen 5 core, one took 54.
 constexpr int kLeastSamples = 3;
 
@@ -21,11 +21,6 @@ const KernelVariant* row_of(const Sample& sample) {
   const std::size_t mark = sample.variant.rfind('#');
   const KernelVariant* const row = find_variant(sample.variant.substr(0, mark));
   return row != nullptr && variant_name(row) == sample.variant && row->scope == ParamScope::kShape ? row : nullptr;
-}
-
-// How far apart two numbers of rows are: 32 is as far from 1 as 1024 from 32.
-double distance(std::int64_t a, std::int64_t b) {
-  return std::abs(std::log(static_cast<double>(a)) - std::log(static_cast<double>(b)));
 }
 
 }  // namespace
@@ -65,7 +60,7 @@ std::vector<ShapeChoice> shape_choices(const std::vector<Sample>& samples) {
 const ShapeChoice* choice_for(const std::vector<ShapeChoice>& choices, const std::string& exact_fingerprint,
                               const KernelVariant& row, const OpDesc& op) {
   const ShapeChoice* best = nullptr;
-  const auto rank = [&](const ShapeChoice& c) { return std::pair(c.op.n, distance(c.op.m, op.m)); };
+  const auto rank = [&](const ShapeChoice& c) { return std::pair(c.op.n, row_distance(c.op.m, op.m)); };
   for (const ShapeChoice& c : choices) {
     const bool same = c.exact_fingerprint == exact_fingerprint && c.variant == row.id && c.op.kind == op.kind &&
                       c.op.k == op.k && c.op.w == op.w && c.op.n >= op.n;

@@ -18,9 +18,8 @@ bool counts(const Sample& sample) {
 // The gate judges a long bucket at fewer rows when time is short, and then it timed another thing.
 std::string name_of_benchmark(const Sample& sample) {
   if (sample.kind != SampleKind::kGate) return sample.subject + " on " + sample.device;
-  const auto rows = sample.params.find("rows");
-  return "gate: " + sample.subject +
-         (rows == sample.params.end() || rows->second == 1 ? "" : ", " + std::to_string(rows->second) + " rows");
+  const std::int64_t rows = sample.param("rows", 1);
+  return "gate: " + sample.subject + (rows == 1 ? "" : ", " + std::to_string(rows) + " rows");
 }
 
 RunId latest_with_samples(const Store& store) {

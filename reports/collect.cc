@@ -16,10 +16,8 @@ std::optional<GateTiming> timing_of(const std::vector<Sample>& gate, const std::
   GateTiming timing;
   for (const Sample& sample : gate) {
     if (sample.subject != subject) continue;
-    const auto rows = sample.params.find("rows");
-    timing.rows = rows == sample.params.end() ? 0 : rows->second;
-    const auto predicted = sample.params.find("predicted_ns");
-    timing.predicted_ns = predicted == sample.params.end() ? 0 : static_cast<double>(predicted->second);
+    timing.rows = sample.param("rows");
+    timing.predicted_ns = static_cast<double>(sample.param("predicted_ns"));
     timing.samples_ns.push_back(sample.device_ns);
     timing.devices = {sample.device};
     std::stringstream others(sample.active_with);

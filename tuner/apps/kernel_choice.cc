@@ -9,7 +9,6 @@ namespace hetero {
 namespace {
 
 constexpr int kPairs = 3;
-constexpr double kWorthChanging = 0.97;  // of the default's time
 
 std::string words(const ParamValues& params) {
   std::string text;

@@ -8,10 +8,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/progress.h"
 #include "tuner/apps/interrupt.h"
 #include "tuner/fit/fit.h"
-#include "tuner/gate/gate.h"
 #include "tuner/gate/single_steps.h"
 #include "tuner/measure/variants.h"
 #include "tuner/solve/families.h"
@@ -184,11 +182,7 @@ bool Tuning::choose_by_shape() {
   if (contests.empty()) return true;
   const Stage stage(*this, "variants", options.budget_seconds, cores_of(devices));
   Progress progress("kernels by shape");
-  MeasureHooks hooks;
-  hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
-  hooks.progress = [&](const MeasureProgress& p) { progress.update(p.fraction, p.now, p.seconds_left); };
-  hooks.stop = interrupted;
-  const MeasureOutcome outcome = time_variants(contests, timeline_, options, hooks);
+  const MeasureOutcome outcome = time_variants(contests, timeline_, options, measure_hooks(progress));
   if (outcome == MeasureOutcome::kBudgetSpent) {
     log_note("not every kernel that is chosen by shape was timed; the same command goes on from there");
   }
@@ -212,11 +206,7 @@ bool Tuning::measure(double part) {
 
   const Stage stage(*this, "measure", options.budget_seconds, cores_of(devices));
   Progress progress("measuring");
-  MeasureHooks hooks;
-  hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
-  hooks.progress = [&](const MeasureProgress& p) { progress.update(p.fraction, p.now, p.seconds_left); };
-  hooks.stop = interrupted;
-  outcome_ = hetero::measure(std::move(subjects), pointers(devices), timeline_, options, hooks);
+  outcome_ = hetero::measure(std::move(subjects), pointers(devices), timeline_, options, measure_hooks(progress));
   if (outcome_ != MeasureOutcome::kInterrupted) return true;
   end("interrupted");
   return false;
@@ -230,7 +220,7 @@ bool Tuning::time_steps(const Model& model, double until) {
   for (Device* device : devices) {
     for (const Sample& s : samples_of(*store_, *device)) {
       if (s.kind == SampleKind::kStep && s.subject == step_subject(id)) {
-        ++options.have[{s.device, s.params.contains("rows") ? s.params.at("rows") : 0}];
+        ++options.have[{s.device, s.param("rows")}];
       }
     }
   }
@@ -238,14 +228,7 @@ bool Tuning::time_steps(const Model& model, double until) {
   Engine engine(model.graph(), timeline_, devices, single_device_plan(devices.front()->facts().id, "single"),
                 engine_options());
   Progress progress("whole steps");
-  const Nanos begin = timeline_.now();
-  GateHooks hooks;
-  hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
-  hooks.progress = [&](double fraction, const std::string& now) {
-    progress.update(fraction, now, options.budget_seconds - to_ns(timeline_.now() - begin) / 1e9);
-  };
-  hooks.stop = interrupted;
-  time_single_steps(engine, id, options, hooks);
+  time_single_steps(engine, id, options, gate_hooks(progress, options.budget_seconds));
   if (!interrupted()) return true;
   end("interrupted");
   return false;
@@ -316,16 +299,9 @@ void Tuning::gate(const Model& model) {
 
   Progress progress("gate");
   GateOptions options;
-  const Nanos begin = timeline_.now();
-  options.budget_seconds = std::max(kLeastGateSeconds, budget_seconds_ - to_ns(begin) / 1e9);
+  options.budget_seconds = std::max(kLeastGateSeconds, budget_seconds_ - to_ns(timeline_.now()) / 1e9);
   const Stage stage(*this, "gate", options.budget_seconds, cores_of(running_));
-  GateHooks hooks;
-  hooks.store = [&](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
-  hooks.progress = [&](double fraction, const std::string& now) {
-    progress.update(fraction, now, options.budget_seconds - to_ns(timeline_.now() - begin) / 1e9);
-  };
-  hooks.stop = interrupted;
-  plan_ = hetero::gate(engine, plan_, alternatives_, options, hooks);
+  plan_ = hetero::gate(engine, plan_, alternatives_, options, gate_hooks(progress, options.budget_seconds));
   if (!interrupted()) store_->put_plan(run_, plan_);
 }
 
@@ -345,6 +321,24 @@ std::vector<std::unique_ptr<Device>> Tuning::opened() { return open_wanted(flags
 std::vector<Device*> Tuning::running() {
   if (running_.empty()) running_ = opened();
   return pointers(running_);
+}
+
+MeasureHooks Tuning::measure_hooks(Progress& progress) {
+  MeasureHooks hooks;
+  hooks.store = [this](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
+  hooks.progress = [&](const MeasureProgress& p) { progress.update(p.fraction, p.now, p.seconds_left); };
+  hooks.stop = interrupted;
+  return hooks;
+}
+
+GateHooks Tuning::gate_hooks(Progress& progress, double budget_seconds) {
+  GateHooks hooks;
+  hooks.store = [this](const std::vector<Sample>& samples) { store_->add_samples(run_, samples); };
+  hooks.progress = [this, &progress, budget_seconds, begin = timeline_.now()](double part, const std::string& now) {
+    progress.update(part, now, budget_seconds - to_ns(timeline_.now() - begin) / 1e9);
+  };
+  hooks.stop = interrupted;
+  return hooks;
 }
 
 EngineOptions Tuning::engine_options() const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/machine.h"
+#include "base/progress.h"
 #include "profiles/store/store.h"
 #include "runtime/device/device.h"
 #include "runtime/device/timeline.h"
@@ -16,6 +17,7 @@
 #include "runtime/model/model.h"
 #include "tuner/apps/kernel_choice.h"
 #include "tuner/apps/tune_common.h"
+#include "tuner/gate/gate.h"
 #include "tuner/measure/measure.h"
 
 namespace hetero {
@@ -79,6 +81,9 @@ class Tuning {
   // Those that run the model; they stay open, since they keep every weight they have packed.
   std::vector<Device*> running();
   EngineOptions engine_options() const;
+  // Store samples of this run, tell `progress`, which outlives them, and stop at an interrupt.
+  MeasureHooks measure_hooks(Progress& progress);
+  GateHooks gate_hooks(Progress& progress, double budget_seconds);  // which begins now
   // Where simpler divisions are predicted nearly as fast as the best, the simplest of them becomes the candidate.
   void settle_draws();
   std::vector<Search> open_searches();

@@ -327,7 +327,7 @@ std::vector<MatmulPoint> op_points(const std::vector<const OpTiming*>& timings, 
     const Line* nearest = nullptr;
     double least = 0;
     for (const auto& [other, rows] : by_rows) {
-      const double distance = std::abs(std::log(static_cast<double>(other) / static_cast<double>(m)));
+      const double distance = row_distance(other, m);
       if (!within(rows) || (nearest != nullptr && distance >= least)) continue;
       nearest = &rows.line;
       least = distance;

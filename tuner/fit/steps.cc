@@ -36,11 +36,6 @@ Sum sum_of_ops(const CostModel& costs, const std::string& device, const ModelSha
   return sum;
 }
 
-std::int64_t param(const Sample& sample, const char* name) {
-  const auto found = sample.params.find(name);
-  return found == sample.params.end() ? 0 : found->second;
-}
-
 }  // namespace
 
 std::vector<StepFactors> fit_steps(const std::vector<const Sample*>& samples, const DeviceProfile& profile,
@@ -51,10 +46,10 @@ std::vector<StepFactors> fit_steps(const std::vector<const Sample*>& samples, co
   };
   std::map<std::string, std::map<std::int64_t, Rows>> by_model;
   for (const Sample* s : samples) {
-    const std::int64_t rows = param(*s, "rows");
+    const std::int64_t rows = s->param("rows");
     if (s->kind != SampleKind::kStep || rows < 1 || s->device_ns <= 0) continue;
     Rows& of_rows = by_model[model_of_step(s->subject)][rows];
-    of_rows.context = param(*s, "context");
+    of_rows.context = s->param("context");
     of_rows.ns.push_back(s->device_ns);
   }
   const CostModel costs({profile});

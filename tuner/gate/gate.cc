@@ -302,9 +302,7 @@ class Gate {
   // The judged prefill bucket whose length is the nearest by ratio, of those that are `wanted`; null when there is
   // none.
   const PlanBucket* nearest(const PlanBucket& bucket, const std::function<bool(const PlanBucket&)>& wanted) const {
-    const auto distance = [&](const PlanBucket& b) {
-      return std::abs(std::log(static_cast<double>(b.tokens) / static_cast<double>(bucket.tokens)));
-    };
+    const auto distance = [&](const PlanBucket& b) { return row_distance(b.tokens, bucket.tokens); };
     const PlanBucket* nearest = nullptr;
     for (const PlanBucket& b : result_.buckets) {
       if (b.phase != Phase::kPrefill || !b.verdict || !wanted(b)) continue;

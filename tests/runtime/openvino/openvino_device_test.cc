@@ -364,14 +364,7 @@ TEST(OpenVinoDevice, RoundsWeightsOnRequestOnly) {
     device->attach(work.bench.arena);
     const auto prepared = device->prepare(work.segment);
     told = device->requantisation().relative();
-    const std::vector<float> before = snapshot(work.bench.arena);
-    run(*device, timeline, *prepared, 0);
-    const std::vector<float> got = snapshot(work.bench.arena);
-    restore(work.bench.arena, before);
-    run_reference(work.bench.arena, work.segment, 0);
-    const double error = relative_error(got, snapshot(work.bench.arena));
-    restore(work.bench.arena, before);
-    return error;
+    return error_of(*device, timeline, *prepared, work);
   };
   double told = 0;
   EXPECT_LT(error_with("", told), 5e-6);
