@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
+#include <iterator>
 
 #include "tests/tuner/search/synthetic.h"
 
@@ -82,6 +84,28 @@ TEST(Replay, GuidedNeedsAQuarterOfRandomWhereFewAreGood) {
 // One configuration in some 170 is good, so chance finds one before much is learnt: docs/search.md.
 TEST(Replay, GuidedNeedsAThirdOfRandomWhereManyAreGood) {
   EXPECT_LE(of_random(testing_search::convolution_like(), "guided"), 1.0 / 3);
+}
+
+// What docs/search.md says of the recorded spaces. So much of them is good that chance needs few evaluations; guided
+// begins with the default, and must not lose much by that.
+TEST(Replay, OfRecordedKernelsIsAsDocumented) {
+  struct Documented {
+    const char* file;
+    std::size_t configurations;
+    double guided, random;  // evaluations
+  };
+  for (const Documented& space :
+       {Documented{"gemm_q8.json", 72, 9, 10}, Documented{"vnni_many_rows.json", 80, 6, 3.5}}) {
+    std::ifstream file(std::string(SEARCH_DATA) + space.file);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const RecordedSearch r = recording_from_json(text, space.file);
+    EXPECT_EQ(r.rows.size(), space.configurations) << space.file;
+    const ReplayOptions options{.seeds = 50, .most_evaluations = 0};
+    const ReplaySummary guided = replay(r, "guided", options);
+    EXPECT_EQ(guided.median_evaluations_close, space.guided) << space.file;
+    EXPECT_EQ(guided.share_close, 1) << space.file;
+    EXPECT_EQ(replay(r, "random", options).median_evaluations_close, space.random) << space.file;
+  }
 }
 
 TEST(Replay, IsTheSameEveryTime) {
