@@ -163,6 +163,7 @@ def arguments():
     parser.add_argument("--cache", type=Path, default=ROOT / "build/peers-models", help="models in other formats")
     parser.add_argument("--mnn-blocks", choices=("new", "file"), default="new",
                         help="int4 blocks of 64 as MNN's exporter makes them, or the file's own")
+    parser.add_argument("--mnn-bits", type=int, choices=(4, 8), default=4, help="of the layers: 8 beside a Q8_0 file")
     parser.add_argument("--mnn-head-bits", type=int, choices=(4, 8), default=4, help="4 as MNN's exporter")
     parser.add_argument("--worker", choices=OTHERS, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -181,7 +182,7 @@ def main():
         environment_failure(f"there is no model {args.model}; scripts/fetch_model.sh gets one")
     task = Task(args.model, args.bench, args.threads, args.cache, {
         "devices": args.devices, "plan": args.plan, "db": args.db, "mnn_blocks": args.mnn_blocks,
-        "mnn_head_bits": args.mnn_head_bits})
+        "mnn_bits": args.mnn_bits, "mnn_head_bits": args.mnn_head_bits})
     if args.worker:
         return work(args.worker, task)
 

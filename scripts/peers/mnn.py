@@ -24,7 +24,8 @@ class Mnn(Engine):
         return task.cache / f"{task.model.stem}-mnn-{digest}"
 
     def flags(self, task):
-        return ["--block", "64", "--blocks", task.options["mnn_blocks"], "--head-bits", str(task.options["mnn_head_bits"])]
+        return ["--block", "64", "--blocks", task.options["mnn_blocks"], "--bits", str(task.options["mnn_bits"]),
+                "--head-bits", str(task.options["mnn_head_bits"])]
 
     def prepare(self, task):
         folder = self.folder(task)
@@ -37,7 +38,7 @@ class Mnn(Engine):
             if done.returncode != 0 or not (folder / "llm.mnn").is_file():
                 raise RuntimeError((done.stdout.strip().splitlines() or ["no message"])[-1])
         blocks = "the file's int4 blocks of 32 where it has such" if task.options["mnn_blocks"] == "file" else \
-            "int4 blocks of 64, quantised again from the file's weights"
+            f"int{task.options['mnn_bits']} blocks of 64, quantised again from the file's weights"
         head = f"head int{task.options['mnn_head_bits']}"
         return {"made": f"{blocks}; {head}", "bytes": (folder / "llm.mnn.weight").stat().st_size}
 

@@ -2,7 +2,7 @@
 
 The weights are the file's own, quantised again as MNN's exporter does by default: 4 bits, asymmetric, a float32 scale and
 minimum for each block of 64 along k; the output matrix too, which is the embedding as well where the file ties them
-(--head-bits 8 gives it 8 bits). --blocks file carries Q4_0 and Q4_1 over bit by bit, in their blocks of 32. The graph is
+(--bits 8 gives the layers 8 bits, --head-bits 8 the output). --blocks file carries Q4_0 and Q4_1 over bit by bit, in their blocks of 32. The graph is
 the one that MNN's exporter makes of this architecture, written as MNN's JSON, and MNN's converter optimises it (fused
 attention, RoPE and layouts). MNN sees tokens as numbers only: nothing stops an answer, and the tokenizer is a list of names.
 
@@ -177,7 +177,7 @@ def write_graph(model, weights, args):
     g = Graph()
     width, head_dim = model.width, model.head_dim
 
-    def linear(name, source, tensor, heads=0, bits=4):
+    def linear(name, source, tensor, heads=0, bits=args.bits):
         t = model.tensors[source]
         k, n = (int(d) for d in t.shape)
         form = t.tensor_type.name
@@ -266,6 +266,7 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--block", type=int, default=64, help="elements that share a scale")
     parser.add_argument("--blocks", choices=("new", "file"), default="new", help="file: Q4_0 and Q4_1 as they are")
+    parser.add_argument("--bits", type=int, choices=(4, 8), default=4, help="of the layers' weights")
     parser.add_argument("--head-bits", type=int, choices=(4, 8), default=4)
     parser.add_argument("--plain", action="store_true", help="without the converter's fusions, to look for errors")
     args = parser.parse_args()
