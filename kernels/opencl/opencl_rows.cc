@@ -1,6 +1,8 @@
 // The rows of the OpenCL family, best first. Two shapes of kernel: `wide` ones, whose work-item is a CPU thread with
 // 16-float vectors, and plain ones, whose neighbouring work-items are the vector; the latter run on every device.
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,10 +38,12 @@ Applicability wide_attention_applicable(const OpDesc& op, const HardwareFacts& f
   if (op.head_dim > kMaxWideHeadDim) return Applicability::no("is made for heads of up to 256 columns");
   return wide_device(op, facts);
 }
-// Kernels with a fixed work-group of 64.
-Applicability group_applicable(const OpDesc&, const HardwareFacts& facts) {
-  return facts.cl_max_work_group >= 64 ? Applicability{} : Applicability::no("needs work-groups of 64");
+Applicability needs_work_group(const HardwareFacts& facts, std::int64_t items) {
+  if (facts.cl_max_work_group >= items) return {};
+  return Applicability::no("needs work-groups of " + std::to_string(items));
 }
+// Kernels with a fixed work-group of 64.
+Applicability group_applicable(const OpDesc&, const HardwareFacts& facts) { return needs_work_group(facts, 64); }
 
 // matmul
 
@@ -98,25 +102,71 @@ ClGrid gemm_grid(const ClOp& op) {
   return {{ceil_div(op.desc.m, param(op, "rows_block")), ceil_div(op.desc.n, 32)}, {1, 1}};
 }
 
+// Local memory of matmul_tile's largest tile; what OpenCL's full profile promises.
+constexpr std::int64_t kTileLocalBytes = 32 << 10;
+constexpr std::int64_t kTileItems = 128, kTileLines = 8;
+constexpr std::int64_t kMaxSplitRows = 8;
+Applicability tile_applicable(const OpDesc& op, const HardwareFacts& facts) {
+  if (op.m <= kMaxSplitRows)
+    return Applicability::no("is made for more than " + std::to_string(kMaxSplitRows) + " rows");
+  if (facts.cl_local_bytes < kTileLocalBytes) return Applicability::no("needs 32 KiB of local memory");
+  return needs_work_group(facts, kTileItems);
+}
+// Processors have kernels of their own that come before it; they compute this one, slowly, in tests.
+Applicability tile_q8_applicable(const OpDesc& op, const HardwareFacts& facts) {
+  if (info(op.w).block_elements == 1) return Applicability::no("is made for quantised weights");
+  if (!facts.cl_integer_dot && !facts.cl_is_cpu) return Applicability::no("needs cl_khr_integer_dot_product");
+  return tile_applicable(op, facts);
+}
+// No more rows than there are, in powers of two, and at least two a work-item.
+std::int64_t tile_rows(const ClOp& op) {
+  const auto rows = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(op.desc.m)));
+  return std::min(param(op, "tile_m"), std::max(2 * kTileLines, rows));
+}
+std::string any_tile_options(const ClOp& op, int bytes) {
+  return "-DLANES=1" + weight_options(op.desc.w) + define("TILE_M", tile_rows(op)) +
+         define("TILE_N", param(op, "tile_n")) + define("BYTES", bytes);
+}
+std::string tile_options(const ClOp& op) { return any_tile_options(op, 0); }
+std::string tile_q8_options(const ClOp& op) { return any_tile_options(op, 1); }
+ClGrid tile_grid(const ClOp& op) {
+  return {{ceil_div(op.desc.n, param(op, "tile_n")) * 16, ceil_div(op.desc.m, tile_rows(op)) * kTileLines},
+          {16, kTileLines}};
+}
+
+Applicability split_applicable(const OpDesc& op, const HardwareFacts& facts) {
+  if (op.m > kMaxSplitRows) return Applicability::no("is made for up to " + std::to_string(kMaxSplitRows) + " rows");
+  return needs_work_group(facts, 256);
+}
 std::int64_t lane_rows(const ClOp& op) { return op.desc.m == 1 ? 1 : param(op, "tile_m"); }
-std::string lane_options(const ClOp& op) {
-  return "-DLANES=1" + weight_options(op.desc.w) + define("ROWS", lane_rows(op));
+std::string any_lane_options(const ClOp& op, std::int64_t split) {
+  return "-DLANES=1" + weight_options(op.desc.w) + define("ROWS", lane_rows(op)) + define("GROUP", param(op, "group")) +
+         define("SPLIT", split);
 }
-ClGrid lane_grid(const ClOp& op) {
-  const auto group = static_cast<std::size_t>(param(op, "group"));
-  return {{ceil_div(op.desc.n, param(op, "group")) * group, ceil_div(op.desc.m, lane_rows(op))}, {group, 1}};
+ClGrid any_lane_grid(const ClOp& op, std::int64_t split) {
+  const auto group = static_cast<std::size_t>(param(op, "group")), slices = static_cast<std::size_t>(split);
+  return {{ceil_div(op.desc.n, param(op, "group")) * group, ceil_div(op.desc.m, lane_rows(op)) * slices},
+          {group, slices}};
 }
+std::string lane_options(const ClOp& op) { return any_lane_options(op, 1); }
+ClGrid lane_grid(const ClOp& op) { return any_lane_grid(op, 1); }
+std::string split_options(const ClOp& op) { return any_lane_options(op, param(op, "split")); }
+ClGrid split_grid(const ClOp& op) { return any_lane_grid(op, param(op, "split")); }
 
 constexpr std::array<std::string_view, 3> kGemvFiles = {"prelude.cl", "weights.cl", "matmul_gemv.cl"};
 constexpr std::array<std::string_view, 3> kQ8Files = {"prelude.cl", "weights.cl", "matmul_q8.cl"};
 constexpr std::array<std::string_view, 3> kVnniFiles = {"prelude.cl", "weights.cl", "matmul_vnni.cl"};
 constexpr std::array<std::string_view, 3> kGemmFiles = {"prelude.cl", "weights.cl", "matmul_gemm.cl"};
+constexpr std::array<std::string_view, 3> kTileFiles = {"prelude.cl", "weights.cl", "matmul_tile.cl"};
 constexpr std::array<std::string_view, 3> kLaneFiles = {"prelude.cl", "weights.cl", "matmul_lane.cl"};
 const ClKernel kGemv = {kGemvFiles, "matmul_gemv", &kClPanels, gemv_options, gemv_grid};
 const ClKernel kGemvQ8 = {kQ8Files, "matmul_q8", &kClPanels, gemv_q8_options, gemv_q8_grid};
 const ClKernel kGemmQ8 = {kQ8Files, "matmul_q8", &kClPanels, gemm_q8_options, gemm_q8_grid};
 const ClKernel kGemmVnni = {kVnniFiles, "matmul_vnni", &kClPanels, gemm_vnni_options, gemm_q8_grid};
 const ClKernel kGemm = {kGemmFiles, "matmul_gemm", &kClPanels, gemm_options, gemm_grid};
+const ClKernel kTile = {kTileFiles, "matmul_tile", &kClPanels, tile_options, tile_grid};
+const ClKernel kTileQ8 = {kTileFiles, "matmul_tile", &kClPanels, tile_q8_options, tile_grid};
+const ClKernel kSplit = {kLaneFiles, "matmul_lane", &kClPanels, split_options, split_grid};
 const ClKernel kLane = {kLaneFiles, "matmul_lane", &kClPanels, lane_options, lane_grid};
 
 // rms_norm
@@ -207,6 +257,8 @@ KernelVariant row(const char* id, OpKind kind, Applicability (*applicable)(const
 
 std::vector<KernelVariant> opencl_rows() {
   const std::vector<ShapeClass> several_rows = {ShapeClass::kFewRows, ShapeClass::kManyRows};
+  const std::vector<ParamSpec> tile = {{"tile_m", {16, 32, 64}, 64, "rows of a work-group", several_rows},
+                                       {"tile_n", {32, 64, 128}, 64, "output features of a work-group"}};
   const ParamSpec wide_chunk = {"chunk", {512, 1024, 4096}, 1024, "columns of a row per work-item"};
   const ParamSpec lane_chunk = {"chunk", {1, 2, 4}, 1, "columns of a row per work-item"};
   return {
@@ -232,6 +284,12 @@ std::vector<KernelVariant> opencl_rows() {
       row("matmul.opencl.gemm", OpKind::kMatmul, wide_device, kGemm,
           {{"rows_block", {16, 32, 64, 128}, 64, "rows that share one dequantised panel"},
            {"chunk", {64, 128, 256}, 128, "columns dequantised at a time"}}),
+      row("matmul.opencl.tile_q8", OpKind::kMatmul, tile_q8_applicable, kTileQ8, tile, ToleranceClass::kQ8),
+      row("matmul.opencl.tile", OpKind::kMatmul, tile_applicable, kTile, tile),
+      row("matmul.opencl.split", OpKind::kMatmul, split_applicable, kSplit,
+          {{"tile_m", {2, 4, 8}, 4, "rows per work-item", {ShapeClass::kFewRows}},
+           {"group", {16, 32}, 16, "output features of a work-group"},
+           {"split", {2, 4, 8}, 8, "work-items that share the columns of a feature"}}),
       row("matmul.opencl.lane", OpKind::kMatmul, any_device, kLane,
           {{"tile_m", {2, 4, 8, 16}, 8, "rows per work-item", several_rows},
            {"group", {16, 64}, 16, "work-items in a work-group: output features"}}),

@@ -67,6 +67,25 @@ TEST(Catalogue, ChoiceFollowsTheHardware) {
 #endif
 }
 
+TEST(Catalogue, GpusHaveRowsForEveryNumberOfRows) {
+  HardwareFacts gpu;
+  gpu.cl_max_work_group = 256;
+  gpu.cl_local_bytes = 32 << 10;
+  const auto chosen = [&](std::int64_t m, ToleranceClass worst = ToleranceClass::kQ8) {
+    const OpDesc op{.kind = OpKind::kMatmul, .m = m, .n = 64, .k = 64, .w = DType::kQ4_0};
+    return choose(KernelFamily::kOpenCl, op, gpu, {.worst = worst}).id;
+  };
+  EXPECT_EQ(chosen(1), "matmul.opencl.split");
+  EXPECT_EQ(chosen(8), "matmul.opencl.split");
+  EXPECT_EQ(chosen(9), "matmul.opencl.tile");
+  gpu.cl_integer_dot = true;
+  EXPECT_EQ(chosen(9), "matmul.opencl.tile_q8");
+  EXPECT_EQ(chosen(9, ToleranceClass::kF32), "matmul.opencl.tile");
+  EXPECT_EQ(chosen(8), "matmul.opencl.split");
+  gpu.cl_local_bytes = 16 << 10;
+  EXPECT_EQ(chosen(300), "matmul.opencl.lane");
+}
+
 TEST(Catalogue, LessExactRowsArePassedOver) {
   const HardwareFacts all{.avx2 = true,
                           .avx512 = true,

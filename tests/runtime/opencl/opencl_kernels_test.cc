@@ -134,7 +134,8 @@ TEST(OpenClParameters, EveryValueAgreesWithTheReference) {
         if (params[spec.name] == value) continue;
         params[spec.name] = value;
         const auto device = open_cl(id, timeline, row.id, "", params);
-        const ClCase c{row.id.starts_with("matmul.opencl.gemv") ? gemv : gemm, {}, 0, 0, 0, Residual::kNone, 0, false};
+        const bool few_rows_only = device->kernel_for(gemm).row == nullptr;
+        const ClCase c{few_rows_only ? gemv : gemm, {}, 0, 0, 0, Residual::kNone, 0, false};
         EXPECT_EQ(run_case(*device, timeline, c, row.tolerance), "") << row.id << " " << spec.name << "=" << value;
       }
     }
@@ -152,11 +153,13 @@ TEST(OpenClQuantisedActivations, KeepZeroAndNotANumber) {
   for (std::int64_t n = 0; n < kFeatures; ++n) {
     quantise_row(DType::kQ4_0, ones.data(), weights.data() + n * row_bytes(DType::kQ4_0, kColumns), kColumns);
   }
-  for (const std::int64_t m : {1, 5}) {
+  for (const auto& [row, m] : {std::pair<const char*, std::int64_t>{"matmul.opencl.gemv_q8", 1},
+                               {"matmul.opencl.gemm_q8", 5},
+                               {"matmul.opencl.tile_q8", 12}}) {
     Arena arena;
     const TensorId x = arena.add("x", m, kColumns), y = arena.add("y", m, kFeatures);
     arena.allocate();  // zeros
-    const auto device = open_cl(id, timeline, m == 1 ? "matmul.opencl.gemv_q8" : "matmul.opencl.gemm_q8");
+    const auto device = open_cl(id, timeline, row);
     device->attach(arena);
     Op op;
     op.desc = {OpKind::kMatmul, m, kFeatures, kColumns, DType::kQ4_0};
