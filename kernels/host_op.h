@@ -76,11 +76,16 @@ struct HostKernel {
   void (*run)(const HostOp& op, int phase, int worker, int workers) = nullptr;
   std::size_t (*workspace_bytes)(const OpDesc& op) = nullptr;  // null: none
   // Matmul only. Bytes of a packed slice, and the packing (may be slow; once per weight). `dst` is 64-byte aligned.
+  // Parts of a slice that begin at multiples of 16 features from its first are packed one behind the other.
   std::size_t (*packed_bytes)(const WeightSlice& slice) = nullptr;
   void (*pack)(const WeightSlice& slice, std::byte* dst) = nullptr;
   // Kernels of several phases, of which the first alone reads in0 and writes the workspace. Two ops with equal keys and
   // the same in0 need it once: the second may begin with phase 1. Null: there is no telling.
   std::uint64_t (*workspace_key)(const OpDesc& op) = nullptr;
+  // Whether a worker touches its pieces alone (work_split.h, for_each_piece() with kPieceColumns): of `out` in the only
+  // phase; of in0 in phase 0. Between an op that writes a matrix so and one that reads it so, workers need not meet.
+  bool writes_pieces = false;
+  bool reads_pieces = false;
 };
 
 }  // namespace hetero

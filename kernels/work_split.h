@@ -18,18 +18,20 @@ inline WorkRange work_share(std::int64_t total, int worker, int workers, std::in
   return {std::min(total, grains * worker / workers * grain), std::min(total, grains * (worker + 1) / workers * grain)};
 }
 
-// Calls body(row, first_column, end_column) for this worker's part of a matrix of m rows of n columns, in row-major
-// order: decode (one row) is divided by columns, prefill mostly by rows.
+inline constexpr std::int64_t kPieceColumns = 128;
+
+// Calls body(row, first_column, end_column) for this worker's part of a matrix of m rows of n columns. One row (decode)
+// is divided by columns, `grain` at a time, several are divided by rows. Ops that divide alike, with pieces of
+// kPieceColumns, follow one another on what each worker has itself (HostKernel::writes_pieces).
 template <typename Body>
 void for_each_piece(std::int64_t m, std::int64_t n, int worker, int workers, std::int64_t grain, Body body) {
-  const std::int64_t grains_a_row = (n + grain - 1) / grain;
-  const WorkRange share = work_share(m * grains_a_row, worker, workers);
-  for (std::int64_t at = share.begin; at < share.end;) {
-    const std::int64_t row = at / grains_a_row;
-    const std::int64_t end = std::min(share.end, (row + 1) * grains_a_row);
-    body(row, at % grains_a_row * grain, std::min(n, (end - row * grains_a_row) * grain));
-    at = end;
+  if (m == 1) {
+    const WorkRange columns = work_share(n, worker, workers, grain);
+    if (columns.begin < columns.end) body(0, columns.begin, columns.end);
+    return;
   }
+  const WorkRange rows = work_share(m, worker, workers);
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) body(row, 0, n);
 }
 
 }  // namespace hetero

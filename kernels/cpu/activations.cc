@@ -3,8 +3,6 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/work_split.h"
-
 namespace hetero {
 namespace {
 
@@ -17,25 +15,25 @@ const float* columns_of(const HostOp& op, std::int64_t row, std::int64_t first, 
   return padded;
 }
 
-void write_f32_block(const HostOp& op, const PackedTraits& weights, std::int64_t row0, int rows, std::int64_t block,
-                     std::byte* dst) {
-  float padded[kMaxTileRows][kBlockColumns];
-  const float* x[kMaxTileRows];
-  for (int r = 0; r < rows; ++r) x[r] = columns_of(op, row0 + r, block * kBlockColumns, kBlockColumns, padded[r]);
-  auto* out = reinterpret_cast<float*>(dst);
-  if (weights.min_bytes > 0) {
-    for (int r = 0; r < rows; ++r) {
-      float sums[4] = {};
-      for (int c = 0; c < kBlockColumns; ++c) sums[c % 4] += x[r][c];
-      *out++ = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+// Rows [r0, r1) of a tile of `rows` rows that begins at row0: `groups` of them, which are all unless the row is alone.
+void write_f32_rows(const HostOp& op, const PackedTraits& weights, const TileLayout& layout, std::int64_t row0,
+                    int rows, int r0, int r1, WorkRange groups) {
+  const auto block_bytes = static_cast<std::int64_t>(rows * block_row_bytes(ActivationForm::kF32, weights));
+  std::byte* const tile = op.workspace + layout.tile_offset(row0);
+  const std::int64_t end = std::min(layout.blocks, groups.end * kGroupBlocks);
+  for (std::int64_t block = groups.begin * kGroupBlocks; block < end; ++block) {
+    auto* const sums_out = reinterpret_cast<float*>(tile + block * block_bytes);
+    float* const out = sums_out + (weights.min_bytes > 0 ? rows : 0);
+    for (int r = r0; r < r1; ++r) {
+      float padded[kBlockColumns];
+      const float* x = columns_of(op, row0 + r, block * kBlockColumns, kBlockColumns, padded);
+      if (weights.min_bytes > 0) {
+        float sums[4] = {};
+        for (int c = 0; c < kBlockColumns; ++c) sums[c % 4] += x[c];
+        sums_out[r] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+      }
+      for (int c = 0; c < kBlockColumns; ++c) out[c * rows + r] = x[c];
     }
-  }
-  if (rows == 1) {
-    std::memcpy(out, x[0], kBlockColumns * sizeof(float));
-    return;
-  }
-  for (int c = 0; c < kBlockColumns; ++c) {
-    for (int r = 0; r < rows; ++r) *out++ = x[r][c];
   }
 }
 
@@ -118,7 +116,7 @@ std::int64_t add_outliers(const PackedTraits& weights, const QuantisedGroup& q, 
   return count;
 }
 
-// Rows [r0, r1) of a tile of `rows` rows that begins at row0: `groups` of them, which are all unless the row is alone.
+// The same for 8 bits.
 void write_q8_rows(const HostOp& op, const PackedTraits& weights, const Quantiser& quantiser, const TileLayout& layout,
                    std::int64_t row0, int rows, int r0, int r1, WorkRange groups) {
   const bool alone = op.desc.m == 1;
@@ -216,30 +214,20 @@ TileLayout::TileLayout(ActivationForm form, const PackedTraits& weights, std::in
 void write_activations(ActivationForm form, const Quantiser* quantiser, const HostOp& op, const PackedTraits& weights,
                        const TileSplit& split, int worker, int workers) {
   const TileLayout layout(form, weights, op.desc.m, op.desc.k);
-  if (form == ActivationForm::kQ8 && op.desc.m == 1) {  // a row of a long k occupies all workers
-    const WorkRange groups = work_share(layout.groups(), worker, workers);
-    write_q8_rows(op, weights, *quantiser, layout, 0, 1, 0, 1, groups);
-    return;
-  }
-  if (form == ActivationForm::kQ8) {
-    const WorkRange mine = work_share(op.desc.m, worker, workers);
-    for (std::int64_t tile = 0; tile < split.tiles; ++tile) {
-      const std::int64_t row0 = split.first_row(tile);
-      const int rows = split.rows(tile);
-      const auto r0 = static_cast<int>(std::max<std::int64_t>(0, mine.begin - row0));
-      const auto r1 = static_cast<int>(std::min<std::int64_t>(rows, mine.end - row0));
-      if (r0 < r1) write_q8_rows(op, weights, *quantiser, layout, row0, rows, r0, r1, {0, layout.groups()});
-    }
-    return;
-  }
-  const WorkRange part = work_share(split.tiles * layout.blocks, worker, workers);
-  for (std::int64_t unit = part.begin; unit < part.end; ++unit) {
-    const std::int64_t tile = unit / layout.blocks, block = unit % layout.blocks;
+  const bool alone = op.desc.m == 1;  // a row of a long k occupies all workers
+  const WorkRange groups = alone ? work_share(layout.groups(), worker, workers) : WorkRange{0, layout.groups()};
+  const WorkRange mine = alone ? WorkRange{0, 1} : work_share(op.desc.m, worker, workers);
+  for (std::int64_t tile = 0; tile < split.tiles; ++tile) {
     const std::int64_t row0 = split.first_row(tile);
     const int rows = split.rows(tile);
-    std::byte* const dst = op.workspace + layout.tile_offset(row0);
-    write_f32_block(op, weights, row0, rows, block,
-                    dst + block * static_cast<std::int64_t>(rows * block_row_bytes(form, weights)));
+    const auto r0 = static_cast<int>(std::max<std::int64_t>(0, mine.begin - row0));
+    const auto r1 = static_cast<int>(std::min<std::int64_t>(rows, mine.end - row0));
+    if (r0 >= r1) continue;
+    if (form == ActivationForm::kQ8) {
+      write_q8_rows(op, weights, *quantiser, layout, row0, rows, r0, r1, groups);
+    } else {
+      write_f32_rows(op, weights, layout, row0, rows, r0, r1, groups);
+    }
   }
 }
 

@@ -34,6 +34,7 @@
 
 #include "kernels/cpu/pack.h"
 #include "kernels/host_op.h"
+#include "kernels/work_split.h"
 
 // Full unrolling of loops with constant bounds, so that arrays of accumulators become registers.
 #if defined(__clang__)
@@ -47,6 +48,7 @@ namespace hetero {
 inline constexpr int kMaxTileRows = 12;
 inline constexpr int kGroupBlocks = 4;  // blocks that share an activation scale
 inline constexpr int kGroupColumns = kGroupBlocks * kBlockColumns;
+static_assert(kGroupColumns == kPieceColumns, "a worker writes the groups of its own pieces");
 
 enum class ActivationForm : std::uint8_t { kF32, kQ8 };
 
@@ -141,7 +143,7 @@ struct TileLayout {
   std::int64_t extra_offset(int rows, int row) const { return rows * stream_bytes + row * extra_bytes; }
 };
 
-// Writes this worker's part of op.in0 into op.workspace. `quantiser`: form kQ8.
+// Writes this worker's pieces of op.in0 (for_each_piece()) into op.workspace. `quantiser`: form kQ8.
 void write_activations(ActivationForm form, const Quantiser* quantiser, const HostOp& op, const PackedTraits& weights,
                        const TileSplit& split, int worker, int workers);
 

@@ -33,7 +33,7 @@ constexpr MatmulPath kMatmulNeonDotprodPath = {.form = ActivationForm::kQ8,
                                                .params = kNeonParams,
                                                .max_rows = kNeonMaxRows,
                                                .tiles = {nullptr, &kTiles<1, kNeonMaxRows>}};
-const HostKernel kMatmulNeonDotprod = {2, run, q8_workspace_bytes, packed_weight_bytes, pack_weight, q8_workspace_key};
+const HostKernel kMatmulNeonDotprod = matmul_kernel(ActivationForm::kQ8, run);
 
 }  // namespace hetero
 

@@ -68,7 +68,7 @@ constexpr MatmulPath kMatmulNeonF32Path = {.tuning = {.rows = kNeonMaxRows},
                                            .params = kFloatParams,
                                            .max_rows = kNeonMaxRows,
                                            .tiles = {nullptr, &kTiles<kNeonMaxRows>}};
-const HostKernel kMatmulNeonF32 = {2, run, f32_workspace_bytes, packed_weight_bytes, pack_weight, f32_workspace_key};
+const HostKernel kMatmulNeonF32 = matmul_kernel(ActivationForm::kF32, run);
 
 }  // namespace hetero
 

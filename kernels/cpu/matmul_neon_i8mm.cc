@@ -93,7 +93,7 @@ constexpr MatmulPath kMatmulNeonI8mmPath = {.form = ActivationForm::kQ8,
                                             .params = kNeonParams,
                                             .max_rows = kNeonMaxRows,
                                             .tiles = {nullptr, &kTiles<1, kNeonMaxRows>}};
-const HostKernel kMatmulNeonI8mm = {2, run, q8_workspace_bytes, packed_weight_bytes, pack_weight, q8_workspace_key};
+const HostKernel kMatmulNeonI8mm = matmul_kernel(ActivationForm::kQ8, run);
 
 }  // namespace hetero
 

@@ -118,4 +118,18 @@ struct MatmulPath {
 // Phase 0 writes the activations into the workspace, phase 1 multiplies.
 void run_matmul(const MatmulPath& path, const HostOp& op, int phase, int worker, int workers);
 
+// The kernel whose `run` is run_matmul() of one path, of this form.
+constexpr HostKernel matmul_kernel(ActivationForm form, decltype(HostKernel::run) run) {
+  const bool q8 = form == ActivationForm::kQ8;
+  HostKernel kernel;
+  kernel.phases = 2;
+  kernel.run = run;
+  kernel.workspace_bytes = q8 ? q8_workspace_bytes : f32_workspace_bytes;
+  kernel.packed_bytes = packed_weight_bytes;
+  kernel.pack = pack_weight;
+  kernel.workspace_key = q8 ? q8_workspace_key : f32_workspace_key;
+  kernel.reads_pieces = true;
+  return kernel;
+}
+
 }  // namespace hetero

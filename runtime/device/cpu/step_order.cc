@@ -7,27 +7,40 @@ namespace {
 
 // What members may still be doing: the accesses since they last met.
 struct Underway {
-  std::vector<Region> reads, writes;
+  struct Write {
+    Region region;
+    bool by_pieces;
+  };
+  std::vector<Region> reads;
+  std::vector<Write> writes;
   bool reads_workspace = false;
 
-  void add(const Op& op, bool uses_workspace) {
+  void add(const Op& op, const HostKernel& kernel) {
     for (const Region& in : op.in) {
       if (in.valid()) reads.push_back(in);
     }
-    writes.push_back(op.out);
-    reads_workspace |= uses_workspace;
+    writes.push_back({op.out, kernel.writes_pieces});
+    reads_workspace |= kernel.workspace_bytes != nullptr;
+  }
+  bool read(const Region& region) const {
+    return std::any_of(reads.begin(), reads.end(), [&](const Region& other) { return region.overlaps(other); });
+  }
+  // `by_pieces`: each member is about to read its own pieces of the region, no matter what others still write of it.
+  bool written(const Region& region, bool by_pieces) const {
+    return std::any_of(writes.begin(), writes.end(), [&](const Write& write) {
+      return region.overlaps(write.region) && !(by_pieces && write.by_pieces && region == write.region);
+    });
   }
 };
 
-bool overlaps_any(const Region& region, const std::vector<Region>& others) {
-  return std::any_of(others.begin(), others.end(), [&](const Region& other) { return region.overlaps(other); });
-}
-
-bool must_wait(const Op& op, bool writes_workspace, const Underway& underway) {
+bool must_wait(const Op& op, const HostKernel& kernel, bool writes_workspace, const Underway& underway) {
   if (writes_workspace && underway.reads_workspace) return true;
-  if (overlaps_any(op.out, underway.reads) || overlaps_any(op.out, underway.writes)) return true;
-  return std::any_of(op.in.begin(), op.in.end(),
-                     [&](const Region& in) { return in.valid() && overlaps_any(in, underway.writes); });
+  if (underway.read(op.out) || underway.written(op.out, false)) return true;
+  for (std::size_t i = 0; i < op.in.size(); ++i) {
+    const bool by_pieces = kernel.reads_pieces && writes_workspace && i == 0;
+    if (op.in[i].valid() && underway.written(op.in[i], by_pieces)) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -44,9 +57,9 @@ std::vector<StepOrder> order_steps(std::span<const Op> ops, std::span<const Host
                         ops[writer].in[0] == op.in[0] &&
                         kernel.workspace_key(ops[writer].desc) == kernel.workspace_key(op.desc);
     order[i].first_phase = shares ? 1 : 0;
-    order[i].meet_before = i > 0 && must_wait(op, uses_workspace && !shares, underway);
+    order[i].meet_before = i > 0 && must_wait(op, kernel, uses_workspace && !shares, underway);
     if (order[i].meet_before || kernel.phases - order[i].first_phase > 1) underway = {};
-    underway.add(op, uses_workspace);
+    underway.add(op, kernel);
     if (uses_workspace && !shares) writer = i;
     if (writer < ops.size() && op.out.overlaps(ops[writer].in[0])) writer = ops.size();
   }

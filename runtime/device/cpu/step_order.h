@@ -1,5 +1,6 @@
 // How a team of threads runs the ops of a segment one after another with as few meetings as their operands allow, and
-// without writing a workspace that is there already. Pure: it knows regions and kernels, not threads.
+// without writing a workspace that is there already: a matmul begins to quantise what a norm wrote without a meeting,
+// each member its own pieces, while they are in its cache. Pure: it knows regions and kernels, not threads.
 #pragma once
 
 #include <span>

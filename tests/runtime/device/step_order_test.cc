@@ -6,6 +6,7 @@
 #include "kernels/catalogue.h"
 #include "kernels/cpu/cpu_facts.h"
 #include "kernels/cpu/matmul_rows.h"
+#include "kernels/work_split.h"
 
 namespace hetero {
 namespace {
@@ -39,7 +40,7 @@ class StepOrderTest : public testing::Test {
 
 TEST_F(StepOrderTest, MatmulsOfOneInputWriteItOnce) {
   op(OpKind::kRmsNorm, {region(0)}, region(1));
-  matmul(region(1), region(2));
+  matmul(region(1), region(2));  // reads by pieces what was written by pieces
   matmul(region(1), region(3));  // k, v: other outputs
   matmul(region(1), region(4));
   op(OpKind::kRope, {region(2)}, region(2));  // reads what is being written
@@ -47,7 +48,18 @@ TEST_F(StepOrderTest, MatmulsOfOneInputWriteItOnce) {
   op(OpKind::kAttention, {region(2), region(3), region(4)}, region(5));
   matmul(region(5), region(0), DType::kQ4_0, region(0));  // another input
   EXPECT_EQ(order(),
-            (std::vector<StepOrder>{kAtOnce, kAfterAll, kShared, kShared, kAfterAll, kAtOnce, kAfterAll, kAfterAll}));
+            (std::vector<StepOrder>{kAtOnce, kAtOnce, kShared, kShared, kAfterAll, kAtOnce, kAfterAll, kAfterAll}));
+}
+
+TEST_F(StepOrderTest, MeetsWhereTheReaderHasOtherPiecesThanTheWriter) {
+  op(OpKind::kSwiGlu, {region(3), region(4)}, region(5));
+  matmul(region(6), region(7), DType::kQ4_0, region(5));  // a residual is read by features
+  op(OpKind::kSwiGlu, {region(7), region(7)}, region(8));
+  matmul(region(8, 0, 32), region(2));  // half of the columns: they are divided otherwise
+  op(OpKind::kSwiGlu, {region(2), region(2)}, region(9));
+  op(OpKind::kRmsNorm, {region(9)}, region(10));  // reads whole rows
+  matmul(region(10), region(11));
+  EXPECT_EQ(order(), (std::vector<StepOrder>{kAtOnce, kAfterAll, kAfterAll, kAfterAll, kAfterAll, kAfterAll, kAtOnce}));
 }
 
 TEST_F(StepOrderTest, SharesOfOneMatmulAreWrittenOnce) {
@@ -71,7 +83,7 @@ TEST_F(StepOrderTest, InputThatChangedIsReadAgain) {
   matmul(region(0), region(3));
   matmul(region(0), region(0));  // overwrites its own input
   matmul(region(0), region(4));
-  EXPECT_EQ(order(), (std::vector<StepOrder>{kAtOnce, kAfterAll, kAfterAll, kSharedAfterAll, kAfterAll}));
+  EXPECT_EQ(order(), (std::vector<StepOrder>{kAtOnce, kAfterAll, kAtOnce, kSharedAfterAll, kAfterAll}));
 }
 
 TEST_F(StepOrderTest, MeetsBeforeWhatOthersStillReadOrWrite) {
@@ -81,6 +93,86 @@ TEST_F(StepOrderTest, MeetsBeforeWhatOthersStillReadOrWrite) {
   matmul(region(0), region(1, 32, 64));                   // being written
   EXPECT_EQ(order(), (std::vector<StepOrder>{kAtOnce, kSharedAfterAll, kSharedAfterAll, kSharedAfterAll}));
 }
+
+// A row's op on data that differs from one element to the next, as one of several workers would run it.
+class Pieces : public testing::TestWithParam<std::int64_t> {
+ protected:
+  static constexpr std::int64_t kColumns = 600;  // whole pieces and one that ends early
+  static constexpr int kWorkers = 3;
+
+  // Calls see(element, whether it is of the worker's pieces).
+  template <typename See>
+  void for_each_element(int worker, See see) const {
+    std::vector<bool> mine(static_cast<std::size_t>(GetParam() * kColumns));
+    for_each_piece(GetParam(), kColumns, worker, kWorkers, kPieceColumns,
+                   [&](std::int64_t row, std::int64_t c0, std::int64_t c1) {
+                     for (std::int64_t c = c0; c < c1; ++c) mine[static_cast<std::size_t>(row * kColumns + c)] = true;
+                   });
+    for (std::size_t i = 0; i < mine.size(); ++i) see(i, mine[i]);
+  }
+  std::vector<float> matrix(int seed) const {
+    std::vector<float> values(static_cast<std::size_t>(GetParam() * kColumns));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<float>((static_cast<int>(i) + seed) * 37 % 101 - 50);
+    return values;
+  }
+};
+
+TEST_P(Pieces, AreAllThatWritersWrite) {
+  constexpr float kUntouched = 12345;
+  const std::vector<float> in0 = matrix(1), in1 = matrix(2), vector(kColumns, 1.0F);
+  int writers = 0;
+  for (const KernelVariant& row : cpu_rows()) {
+    const OpDesc desc = {.kind = row.kind, .m = GetParam(), .n = kColumns};
+    if (!row.host->writes_pieces || !row.applicable(desc, detect_cpu_facts()).yes) continue;
+    ++writers;
+    for (int worker = 0; worker < kWorkers; ++worker) {
+      std::vector<float> out(in0.size(), kUntouched);
+      HostOp op;
+      op.desc = desc;
+      op.in0 = {in0.data(), kColumns};
+      op.in1 = {in1.data(), kColumns};
+      op.vector = vector.data();
+      op.out = {out.data(), kColumns};
+      row.host->run(op, 0, worker, kWorkers);
+      for_each_element(worker, [&](std::size_t i, bool mine) {
+        EXPECT_EQ(out[i] != kUntouched, mine) << row.id << " element " << i << " worker " << worker;
+      });
+    }
+  }
+  EXPECT_GE(writers, 3);
+}
+
+TEST_P(Pieces, AreAllThatReadersRead) {
+  const std::vector<float> in = matrix(1);
+  int readers = 0;
+  for (const KernelVariant& row : cpu_matmul_rows()) {
+    const OpDesc desc = {.kind = OpKind::kMatmul, .m = GetParam(), .n = 16, .k = kColumns, .w = DType::kQ8_0};
+    OpDesc whole = desc;  // applicable() asks for whole blocks of weights
+    whole.k = 608;
+    if (!row.host->reads_pieces || !row.applicable(whole, detect_cpu_facts()).yes) continue;
+    ++readers;
+    for (int worker = 0; worker < kWorkers; ++worker) {
+      const auto workspace_of = [&](const std::vector<float>& activations) {
+        std::vector<std::byte> workspace(row.host->workspace_bytes(desc));
+        HostOp op;
+        op.desc = desc;
+        op.in0 = {activations.data(), kColumns};
+        op.workspace = workspace.data();
+        row.host->run(op, 0, worker, kWorkers);
+        return workspace;
+      };
+      std::vector<float> poisoned = in;
+      for_each_element(worker, [&](std::size_t i, bool mine) {
+        if (!mine) poisoned[i] = -1e6F;
+      });
+      EXPECT_EQ(workspace_of(in), workspace_of(poisoned)) << row.id << " worker " << worker;
+    }
+  }
+  EXPECT_GE(readers, 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, Pieces, testing::Values(1, 2, 3, 7, 40));
 
 // What equal keys promise, of every kernel: after the first op's phase 0 the second may begin with phase 1.
 TEST(WorkspaceKey, EqualKeysMeanEqualWorkspaces) {
