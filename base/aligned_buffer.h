@@ -4,11 +4,13 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <new>
 #include <utility>
+#include <vector>
 
 namespace hetero {
 
@@ -71,6 +73,28 @@ class AlignedBuffer {
   std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;
   std::size_t mapped_ = 0;  // rounded up
+};
+
+// Blocks that live as long as the pool, one behind the other in large buffers: weights that are smaller than a huge
+// page, or end in the middle of one, share it with the next.
+class BufferPool {
+ public:
+  // Zeroed. `align`: a power of two up to AlignedBuffer::kPage.
+  std::byte* take(std::size_t bytes, std::size_t align = 64) {
+    std::size_t at = (used_ + align - 1) / align * align;
+    if (buffers_.empty() || at + bytes > buffers_.back().size()) {
+      buffers_.emplace_back(std::max(bytes, kBuffer));
+      at = 0;
+    }
+    used_ = at + bytes;
+    return buffers_.back().data() + at;
+  }
+
+ private:
+  static constexpr std::size_t kBuffer = std::size_t{64} << 20;  // what of it is never written costs no memory
+
+  std::vector<AlignedBuffer> buffers_;
+  std::size_t used_ = 0;  // of the last
 };
 
 }  // namespace hetero

@@ -58,6 +58,7 @@ struct ClPacking {
   std::string_view name;  // part of the key under which the buffer is found again
   std::size_t (*bytes)(const ClConstants& from) = nullptr;
   void (*pack)(const ClConstants& from, std::byte* dst) = nullptr;  // dst: bytes(), 64-byte aligned; may be slow
+  // Of weights: as HostKernel::pack, parts of 16 features one behind the other.
 };
 
 struct ClKernel {

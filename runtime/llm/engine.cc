@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/mapped_file.h"
 
 namespace hetero {
 namespace {
@@ -192,6 +193,9 @@ void Engine::write_embeddings(std::span<const TokenId> tokens) {
     }
     dequantise_row(table.type, table.data + tokens[i] * stride, out.data + static_cast<std::int64_t>(i) * out.stride,
                    graph_.width);
+    // Each row brings a large piece of the file around it into memory.
+    constexpr std::size_t kRowsAtOnce = 64;
+    if (i % kRowsAtOnce == kRowsAtOnce - 1) MappedFile::forget(table.data, static_cast<std::size_t>(table.n * stride));
   }
 }
 

@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <cstring>
 #include <fstream>
+#include <utility>
+#include <vector>
 
 namespace hetero {
 namespace {
@@ -49,6 +52,34 @@ TEST(AlignedBuffer, MovingTakesTheBlockAlong) {
   third = std::move(second);
   EXPECT_EQ(third.as<int>()[3], 7);
   EXPECT_EQ(third.size(), 64U);
+}
+
+TEST(BufferPool, BlocksAreApartAlignedAndZero) {
+  BufferPool pool;
+  std::vector<std::pair<std::byte*, std::size_t>> blocks;
+  for (const std::size_t bytes :
+       {std::size_t{1}, std::size_t{100}, std::size_t{0}, std::size_t{5000000}, std::size_t{70} << 20,
+        std::size_t{30} << 20, std::size_t{40} << 20, std::size_t{3}}) {
+    for (const std::size_t align : {std::size_t{64}, AlignedBuffer::kPage}) {
+      std::byte* const block = pool.take(bytes, align);
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % align, 0U) << bytes;
+      for (const auto& [other, size] : blocks) EXPECT_TRUE(block >= other + size || other >= block + bytes) << bytes;
+      if (bytes > 0) {
+        EXPECT_EQ(block[0], std::byte{0});
+        EXPECT_EQ(block[bytes - 1], std::byte{0});
+        block[0] = block[bytes - 1] = std::byte{1};
+      }
+      blocks.emplace_back(block, bytes);
+    }
+  }
+}
+
+TEST(BufferPool, SmallBlocksShareHugePages) {
+  constexpr std::size_t kBytes = 2500000;
+  const std::size_t before = resident_bytes();
+  BufferPool pool;
+  for (int i = 0; i < 40; ++i) std::memset(pool.take(kBytes), 1, kBytes);
+  EXPECT_LT(resident_bytes() - before, 40 * kBytes + 2 * AlignedBuffer::kHugePage + (std::size_t{1} << 20));
 }
 
 TEST(AlignedBuffer, NothingIsNothing) {

@@ -163,6 +163,24 @@ TEST(PackTest, KeepsEveryValueOfEverySlice) {
   }
 }
 
+// Devices pack a weight part by part.
+TEST(PackTest, PartsFollowOneAnother) {
+  for (const DType type : kAllTypes) {
+    const Weights weights = random_weights(type, 40, 512, 1);
+    const WeightSlice slice = whole(weights);
+    AlignedBuffer at_once(packed_weight_bytes(slice)), in_parts(packed_weight_bytes(slice));
+    pack_weight(slice, at_once.data());
+    std::byte* at = in_parts.data();
+    for (WeightSlice part = slice; part.n0 < slice.n1; part.n0 = part.n1) {
+      part.n1 = std::min(slice.n1, part.n0 + 16);
+      pack_weight(part, at);
+      at += packed_weight_bytes(part);
+    }
+    EXPECT_EQ(at, in_parts.data() + in_parts.size()) << text_of(type);
+    EXPECT_EQ(std::memcmp(at_once.data(), in_parts.data(), at_once.size()), 0) << text_of(type);
+  }
+}
+
 TEST(PackTest, CommonFormatsDoNotGrow) {
   for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ4_1, DType::kQ8_0}) {
     const WeightSlice slice = {{nullptr, type, 64, 256}, 0, 64, 0, 256};

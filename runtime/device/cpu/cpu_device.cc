@@ -131,15 +131,19 @@ const std::byte* CpuDevice::packed_weight(const WeightSlice& slice, const HostKe
     auto weight = std::make_unique<PackedWeight>();
     weight->slice = slice;
     if (kernel.pack != nullptr) {
-      weight->packed = AlignedBuffer(kernel.packed_bytes(slice));
-      kernel.pack(slice, weight->packed.data());
-      forget_source(slice);
-      weight_bytes_ += weight->packed.size();
+      const std::size_t bytes = kernel.packed_bytes(slice);
+      std::byte* at = weight_memory_.take(bytes);
+      weight->packed = at;
+      pack_and_forget(slice, [&](const WeightSlice& part) {
+        kernel.pack(part, at);
+        at += kernel.packed_bytes(part);
+      });
+      weight_bytes_ += bytes;
     }
     entry = std::move(weight);
   }
   if (kernel.pack == nullptr) return reinterpret_cast<const std::byte*>(&entry->slice);
-  return entry->packed.data();
+  return entry->packed;
 }
 
 }  // namespace hetero

@@ -31,8 +31,8 @@ class CpuDevice final : public Device {
   struct Prepared;
   using WeightKey = std::tuple<const std::byte*, std::int64_t, std::int64_t, std::int64_t, std::int64_t, const void*>;
   struct PackedWeight {
-    WeightSlice slice;     // what the reference reads
-    AlignedBuffer packed;  // what the other kernels read
+    WeightSlice slice;                  // what the reference reads
+    const std::byte* packed = nullptr;  // what the other kernels read
   };
   const std::byte* packed_weight(const WeightSlice& slice, const HostKernel& kernel);
 
@@ -45,6 +45,7 @@ class CpuDevice final : public Device {
   ThreadTeam team_;
   Arena* arena_ = nullptr;
   AlignedBuffer workspace_;
+  BufferPool weight_memory_;
   std::map<WeightKey, std::unique_ptr<PackedWeight>> weights_;
   std::uint64_t weight_bytes_ = 0;
 };

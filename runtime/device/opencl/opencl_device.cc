@@ -238,21 +238,28 @@ cl_mem OpenClDevice::constants_for(const Op& op, const ClPacking& packing) {
       static_cast<long long>(op.weight.n0), static_cast<long long>(op.weight.n1), static_cast<long long>(op.weight.k0),
       static_cast<long long>(op.weight.k1), static_cast<const void*>(op.vector.data), static_cast<long long>(op.desc.n),
       static_cast<double>(op.constants.rope_base), static_cast<long long>(op.constants.rope_dims));
-  std::unique_ptr<Constants>& entry = constants_[key];
-  if (entry != nullptr) return entry->buffer.get();
-  auto made = std::make_unique<Constants>();
+  ClBuffer& buffer = constants_[key];
+  if (buffer.get() != nullptr) return buffer.get();
   const std::size_t bytes = packing.bytes(from);
-  AlignedBuffer packed(std::max<std::size_t>(bytes, 64));  // an empty buffer would be refused
-  packing.pack(from, packed.data());
-  if (op.weight.weight.data != nullptr) forget_source(op.weight);
+  const std::size_t room = std::max<std::size_t>(bytes, 64);  // an empty buffer would be refused
+  AlignedBuffer to_copy(host_memory_ ? 0 : room);
+  std::byte* const packed = host_memory_ ? constants_memory_.take(room, AlignedBuffer::kPage) : to_copy.data();
+  if (op.weight.weight.data == nullptr) {
+    packing.pack(from, packed);
+  } else {
+    std::byte* at = packed;
+    pack_and_forget(op.weight, [&](const WeightSlice& slice) {
+      const ClConstants part{op.desc, op.constants, slice, op.vector};
+      packing.pack(part, at);
+      at += packing.bytes(part);
+    });
+  }
   cl_int status = CL_SUCCESS;
   const cl_mem_flags flags = CL_MEM_READ_ONLY | (host_memory_ ? CL_MEM_USE_HOST_PTR : CL_MEM_COPY_HOST_PTR);
-  made->buffer = ClBuffer(clCreateBuffer(context_.get(), flags, packed.size(), packed.data(), &status));
-  cl_check(status, "allocate " + format_bytes(packed.size()) + " for weights");
-  if (host_memory_) made->memory = std::move(packed);
+  buffer = ClBuffer(clCreateBuffer(context_.get(), flags, room, packed, &status));
+  cl_check(status, "allocate " + format_bytes(room) + " for weights");
   weight_bytes_ += bytes;
-  entry = std::move(made);
-  return entry->buffer.get();
+  return buffer.get();
 }
 
 void OpenClDevice::make_step(const Op& op, Step& step) {

@@ -45,10 +45,6 @@ class OpenClDevice final : public Device {
   struct Step;
   struct Prepared;
   class EventTicket;
-  struct Constants {
-    AlignedBuffer memory;  // where the device reads the host's memory; else empty
-    ClBuffer buffer;
-  };
   cl_mem constants_for(const Op& op, const ClPacking& packing);
   void make_step(const Op& op, Step& step);
   void warm_up(Step& step);
@@ -75,7 +71,8 @@ class OpenClDevice final : public Device {
 
   Arena* host_arena_ = nullptr;
   std::unique_ptr<ClArena> arena_;
-  std::map<std::string, std::unique_ptr<Constants>> constants_;
+  BufferPool constants_memory_;  // where the device reads the host's memory; else empty
+  std::map<std::string, ClBuffer> constants_;
   std::uint64_t weight_bytes_ = 0;
 };
 
