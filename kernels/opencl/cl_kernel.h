@@ -67,6 +67,7 @@ struct ClKernel {
   const ClPacking* packing = nullptr;  // null: no constant buffer
   std::string (*options)(const ClOp& op) = nullptr;
   ClGrid (*grid)(const ClOp& op) = nullptr;
+  const char* language = "CL1.2";
 };
 
 // The .cl files, compiled into the program.

@@ -22,8 +22,7 @@
 typedef uint value;
 
 // Sum of the products of 4 unsigned bytes and 4 signed ones.
-#ifdef cl_khr_integer_dot_product
-#pragma OPENCL EXTENSION cl_khr_integer_dot_product : enable
+#ifdef __opencl_c_integer_dot_product_input_4x8bit_packed
 #define DOT4(w, x) dot_4x8packed_us_int((w), (x))
 #else
 inline int DOT4(uint w, uint x) {

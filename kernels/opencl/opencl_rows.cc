@@ -165,7 +165,7 @@ const ClKernel kGemmQ8 = {kQ8Files, "matmul_q8", &kClPanels, gemm_q8_options, ge
 const ClKernel kGemmVnni = {kVnniFiles, "matmul_vnni", &kClPanels, gemm_vnni_options, gemm_q8_grid};
 const ClKernel kGemm = {kGemmFiles, "matmul_gemm", &kClPanels, gemm_options, gemm_grid};
 const ClKernel kTile = {kTileFiles, "matmul_tile", &kClPanels, tile_options, tile_grid};
-const ClKernel kTileQ8 = {kTileFiles, "matmul_tile", &kClPanels, tile_q8_options, tile_grid};
+const ClKernel kTileQ8 = {kTileFiles, "matmul_tile", &kClPanels, tile_q8_options, tile_grid, "CL3.0"};
 const ClKernel kSplit = {kLaneFiles, "matmul_lane", &kClPanels, split_options, split_grid};
 const ClKernel kLane = {kLaneFiles, "matmul_lane", &kClPanels, lane_options, lane_grid};
 

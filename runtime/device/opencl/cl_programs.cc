@@ -27,6 +27,14 @@ std::string build_log(cl_program program, cl_device_id device) {
   return log;
 }
 
+// The first line that speaks of an error; some compilers begin with other talk.
+std::string first_error(const std::string& log) {
+  const std::size_t mention = log.find("error");
+  const std::size_t newline = mention == std::string::npos ? std::string::npos : log.rfind('\n', mention);
+  const std::size_t begin = newline == std::string::npos ? 0 : newline + 1;
+  return log.substr(begin, log.find('\n', begin) - begin);
+}
+
 }  // namespace
 
 ClPrograms::ClPrograms(cl_context context, cl_device_id device, std::string identity, std::string cache_dir)
@@ -48,9 +56,8 @@ cl_program ClPrograms::get(const std::string& source, const std::string& options
   if (status != CL_SUCCESS) {
     const std::string log = build_log(program.get(), device_);
     log_detail("OpenCL compiler, options '" + options + "':\n" + log);
-    throw environment_error(
-        "OpenCL cannot compile a kernel (" + cl_status_name(status) + "): " + log.substr(0, log.find('\n')),
-        "choose another device, or report this with the driver's version");
+    throw environment_error("OpenCL cannot compile a kernel (" + cl_status_name(status) + "): " + first_error(log),
+                            "choose another device, or report this with the driver's version");
   }
   entry.program = std::move(program);
   entry.fresh = true;

@@ -266,7 +266,8 @@ void OpenClDevice::make_step(const Op& op, Step& step) {
   const KernelVariant& variant = choose(KernelFamily::kOpenCl, op.desc, hardware_, request_);
   const ClOp cl_op{op.desc, op.constants, params_for(tuned_, facts_.family_fingerprint, variant, op.desc)};
   const ClKernel& kernel = *variant.cl;
-  cl_program program = programs_->get(source_text(kernel), "-cl-std=CL1.2 " + kernel.options(cl_op));
+  cl_program program =
+      programs_->get(source_text(kernel), "-cl-std=" + std::string(kernel.language) + " " + kernel.options(cl_op));
   cl_int status = CL_SUCCESS;
   step.kernel = ClKernelObject(clCreateKernel(program, kernel.entry, &status));
   cl_check(status, "create kernel " + variant.id);

@@ -135,6 +135,7 @@ TEST(OpenClParameters, EveryValueAgreesWithTheReference) {
         params[spec.name] = value;
         const auto device = open_cl(id, timeline, row.id, "", params);
         const bool few_rows_only = device->kernel_for(gemm).row == nullptr;
+        if (few_rows_only && device->kernel_for(gemv).row == nullptr) continue;  // not for this device
         const ClCase c{few_rows_only ? gemv : gemm, {}, 0, 0, 0, Residual::kNone, 0, false};
         EXPECT_EQ(run_case(*device, timeline, c, row.tolerance), "") << row.id << " " << spec.name << "=" << value;
       }
