@@ -76,7 +76,9 @@ class Gate {
       PlanBucket& bucket = result_.buckets[order[i]];
       report(static_cast<double>(i) / static_cast<double>(order.size()), label_of(bucket));
       const double left = options_.budget_seconds - to_ns(timeline_.now() - begin) / 1e9;
-      if (left <= 0 || stopped()) continue;
+      // Whatever it takes: without one verdict a phase, nothing would be divided.
+      const bool owed = bucket.phase == Phase::kDecode || bucket.tokens == typical;
+      if ((left <= 0 && !owed) || stopped()) continue;
       const double part = bucket.tokens == typical ? kTypicalPart : 1 / static_cast<double>(order.size() - i);
       judge(bucket, label_of(bucket), part * left);
     }

@@ -181,6 +181,24 @@ TEST_F(GateSim, ALongPromptThatThereWasNoTimeForIsDividedAsItsNeighbour) {
   FAIL() << "no budget was too short for the longer prompt only";
 }
 
+TEST_F(GateSim, WithoutTimeDecodeAndOnePromptAreJudged) {
+  Plan candidate = divided(0.5);
+  PlanBucket shorter = *bucket_for(candidate, Phase::kPrefill, 32);
+  shorter.tokens = 16;
+  candidate.buckets.push_back(shorter);
+  GateOptions options;
+  options.budget_seconds = 0;
+  const Plan result = judged(candidate, {}, options);
+  const auto reason = [&](Phase phase, std::int64_t tokens) {
+    const PlanBucket& bucket = *bucket_for(result, phase, tokens);
+    return bucket.verdict ? bucket.verdict->reason : "not judged";
+  };
+  EXPECT_NE(reason(Phase::kDecode, 1).find("3 pairs"), std::string::npos) << reason(Phase::kDecode, 1);
+  EXPECT_NE(reason(Phase::kPrefill, 32).find("3 pairs"), std::string::npos) << reason(Phase::kPrefill, 32);
+  EXPECT_TRUE(bucket_for(result, Phase::kPrefill, 32)->verdict->adopted);
+  EXPECT_NE(reason(Phase::kPrefill, 16).find("too short to time"), std::string::npos) << reason(Phase::kPrefill, 16);
+}
+
 TEST_F(GateSim, WhatWasNotJudgedRunsOnOneDevice) {
   GateHooks hooks;
   hooks.stop = [] { return true; };
