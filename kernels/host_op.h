@@ -82,7 +82,7 @@ struct HostKernel {
   // Kernels of several phases, of which the first alone reads in0 and writes the workspace. Two ops with equal keys and
   // the same in0 need it once: the second may begin with phase 1. Null: there is no telling.
   std::uint64_t (*workspace_key)(const OpDesc& op) = nullptr;
-  // Whether a worker touches its pieces alone (work_split.h, for_each_piece() with kPieceColumns): of `out` in the only
+  // Whether a worker touches its pieces alone (work_split.h, piece_of() with kPieceColumns): of `out` in the only
   // phase; of in0 in phase 0. Between an op that writes a matrix so and one that reads it so, workers need not meet.
   bool writes_pieces = false;
   bool reads_pieces = false;

@@ -36,7 +36,8 @@ struct HardwareFacts {
   bool cl_is_cpu = false;
   bool cl_fp16 = false;
   bool cl_subgroups = false;
-  bool cl_integer_dot = false;
+  bool cl_c3 = false;           // compiles OpenCL C 3.0
+  bool cl_integer_dot = false;  // products of 4 bytes, signed by unsigned, in OpenCL C 3.0 and by the hardware
   std::int64_t cl_local_bytes = 0;
   std::int64_t cl_max_work_group = 1;
 };

@@ -32,7 +32,11 @@ void write_f32_rows(const HostOp& op, const PackedTraits& weights, const TileLay
         for (int c = 0; c < kBlockColumns; ++c) sums[c % 4] += x[c];
         sums_out[r] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
       }
-      for (int c = 0; c < kBlockColumns; ++c) out[c * rows + r] = x[c];
+      if (rows == 1) {
+        std::memcpy(out, x, kBlockColumns * sizeof(float));
+      } else {
+        for (int c = 0; c < kBlockColumns; ++c) out[c * rows + r] = x[c];
+      }
     }
   }
 }
@@ -214,9 +218,8 @@ TileLayout::TileLayout(ActivationForm form, const PackedTraits& weights, std::in
 void write_activations(ActivationForm form, const Quantiser* quantiser, const HostOp& op, const PackedTraits& weights,
                        const TileSplit& split, int worker, int workers) {
   const TileLayout layout(form, weights, op.desc.m, op.desc.k);
-  const bool alone = op.desc.m == 1;  // a row of a long k occupies all workers
-  const WorkRange groups = alone ? work_share(layout.groups(), worker, workers) : WorkRange{0, layout.groups()};
-  const WorkRange mine = alone ? WorkRange{0, 1} : work_share(op.desc.m, worker, workers);
+  const auto [mine, columns] = piece_of(op.desc.m, op.desc.k, worker, workers);
+  const WorkRange groups = {columns.begin / kGroupColumns, (columns.end + kGroupColumns - 1) / kGroupColumns};
   for (std::int64_t tile = 0; tile < split.tiles; ++tile) {
     const std::int64_t row0 = split.first_row(tile);
     const int rows = split.rows(tile);

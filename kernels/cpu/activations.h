@@ -143,7 +143,7 @@ struct TileLayout {
   std::int64_t extra_offset(int rows, int row) const { return rows * stream_bytes + row * extra_bytes; }
 };
 
-// Writes this worker's pieces of op.in0 (for_each_piece()) into op.workspace. `quantiser`: form kQ8.
+// Writes this worker's piece of op.in0 (piece_of()) into op.workspace. `quantiser`: form kQ8.
 void write_activations(ActivationForm form, const Quantiser* quantiser, const HostOp& op, const PackedTraits& weights,
                        const TileSplit& split, int worker, int workers);
 

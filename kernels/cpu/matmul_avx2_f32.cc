@@ -67,7 +67,7 @@ void run(const HostOp& op, int phase, int worker, int workers) {
 
 constexpr MatmulPath kMatmulAvx2F32Path = {
     .tuning = {.rows = kMaxRows}, .params = kFloatParams, .max_rows = kMaxRows, .tiles = {nullptr, &kTiles<kMaxRows>}};
-const HostKernel kMatmulAvx2F32 = matmul_kernel(ActivationForm::kF32, run);
+const HostKernel kMatmulAvx2F32 = matmul_kernel(kMatmulAvx2F32Path, run);
 
 }  // namespace hetero
 

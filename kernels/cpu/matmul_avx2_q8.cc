@@ -192,7 +192,7 @@ constexpr MatmulPath kMatmulAvx2Q8Path = {.form = ActivationForm::kQ8,
                                           .params = kParams,
                                           .max_rows = kMaxRows,
                                           .tiles = {nullptr, &kTiles<1, kMaxRows>, &kTiles<2, 1>}};
-const HostKernel kMatmulAvx2Q8 = matmul_kernel(ActivationForm::kQ8, run);
+const HostKernel kMatmulAvx2Q8 = matmul_kernel(kMatmulAvx2Q8Path, run);
 
 }  // namespace hetero
 

@@ -208,7 +208,7 @@ void run(const HostOp& op, int phase, int worker, int workers) {
 
 constexpr MatmulPath kMatmulAvx512F32Path = {
     .tuning = {.rows = kMaxRows}, .params = kFloatParams, .max_rows = kMaxRows, .tiles = {nullptr, &kTiles}};
-const HostKernel kMatmulAvx512F32 = matmul_kernel(ActivationForm::kF32, run);
+const HostKernel kMatmulAvx512F32 = matmul_kernel(kMatmulAvx512F32Path, run);
 
 }  // namespace hetero
 

@@ -237,7 +237,7 @@ constexpr MatmulPath kMatmulAvx512VnniPath = {.form = ActivationForm::kQ8,
                                               .max_rows = kMaxRows,
                                               .tiles = {nullptr, &kTiles<1, kMaxRows>, &kTiles<2, kMaxRows / 2>,
                                                         &kTiles<3, kMaxRows / 3>, &kTiles<4, kMaxRows / 4>}};
-const HostKernel kMatmulAvx512Vnni = matmul_kernel(ActivationForm::kQ8, run);
+const HostKernel kMatmulAvx512Vnni = matmul_kernel(kMatmulAvx512VnniPath, run);
 
 }  // namespace hetero
 

@@ -33,7 +33,7 @@ constexpr MatmulPath kMatmulNeonDotprodPath = {.form = ActivationForm::kQ8,
                                                .params = kNeonParams,
                                                .max_rows = kNeonMaxRows,
                                                .tiles = {nullptr, &kTiles<1, kNeonMaxRows>}};
-const HostKernel kMatmulNeonDotprod = matmul_kernel(ActivationForm::kQ8, run);
+const HostKernel kMatmulNeonDotprod = matmul_kernel(kMatmulNeonDotprodPath, run);
 
 }  // namespace hetero
 

@@ -68,7 +68,7 @@ constexpr MatmulPath kMatmulNeonF32Path = {.tuning = {.rows = kNeonMaxRows},
                                            .params = kFloatParams,
                                            .max_rows = kNeonMaxRows,
                                            .tiles = {nullptr, &kTiles<kNeonMaxRows>}};
-const HostKernel kMatmulNeonF32 = matmul_kernel(ActivationForm::kF32, run);
+const HostKernel kMatmulNeonF32 = matmul_kernel(kMatmulNeonF32Path, run);
 
 }  // namespace hetero
 

@@ -93,7 +93,7 @@ constexpr MatmulPath kMatmulNeonI8mmPath = {.form = ActivationForm::kQ8,
                                             .params = kNeonParams,
                                             .max_rows = kNeonMaxRows,
                                             .tiles = {nullptr, &kTiles<1, kNeonMaxRows>}};
-const HostKernel kMatmulNeonI8mm = matmul_kernel(ActivationForm::kQ8, run);
+const HostKernel kMatmulNeonI8mm = matmul_kernel(kMatmulNeonI8mmPath, run);
 
 }  // namespace hetero
 

@@ -54,6 +54,6 @@ void run(const HostOp& op, int phase, int worker, int workers) {
 
 constexpr MatmulPath kMatmulPortablePath = {
     .tuning = {.rows = kMaxRows}, .params = kPortableParams, .max_rows = kMaxRows, .tiles = {nullptr, &kTiles}};
-const HostKernel kMatmulPortable = matmul_kernel(ActivationForm::kF32, run);
+const HostKernel kMatmulPortable = matmul_kernel(kMatmulPortablePath, run);
 
 }  // namespace hetero

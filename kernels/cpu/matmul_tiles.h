@@ -118,9 +118,9 @@ struct MatmulPath {
 // Phase 0 writes the activations into the workspace, phase 1 multiplies.
 void run_matmul(const MatmulPath& path, const HostOp& op, int phase, int worker, int workers);
 
-// The kernel whose `run` is run_matmul() of one path, of this form.
-constexpr HostKernel matmul_kernel(ActivationForm form, decltype(HostKernel::run) run) {
-  const bool q8 = form == ActivationForm::kQ8;
+// The kernel whose `run` is run_matmul() of `path`.
+constexpr HostKernel matmul_kernel(const MatmulPath& path, decltype(HostKernel::run) run) {
+  const bool q8 = path.form == ActivationForm::kQ8;
   HostKernel kernel;
   kernel.phases = 2;
   kernel.run = run;

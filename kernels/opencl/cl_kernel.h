@@ -57,8 +57,9 @@ struct ClConstants {
 struct ClPacking {
   std::string_view name;  // part of the key under which the buffer is found again
   std::size_t (*bytes)(const ClConstants& from) = nullptr;
-  void (*pack)(const ClConstants& from, std::byte* dst) = nullptr;  // dst: bytes(), 64-byte aligned; may be slow
-  // Of weights: as HostKernel::pack, parts of 16 features one behind the other.
+  // dst: bytes(), 64-byte aligned; may be slow. Parts of a weight that begin at multiples of 16 features from its first
+  // are packed one behind the other.
+  void (*pack)(const ClConstants& from, std::byte* dst) = nullptr;
 };
 
 struct ClKernel {
@@ -67,7 +68,7 @@ struct ClKernel {
   const ClPacking* packing = nullptr;  // null: no constant buffer
   std::string (*options)(const ClOp& op) = nullptr;
   ClGrid (*grid)(const ClOp& op) = nullptr;
-  const char* language = "CL1.2";
+  const char* language = "CL1.2";  // of OpenCL C
 };
 
 // The .cl files, compiled into the program.

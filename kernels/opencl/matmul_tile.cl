@@ -1,16 +1,15 @@
 // matmul for many rows on a GPU. LANES == 1.
 //
-// One work-group of 16 x 8 work-items: TILE_M rows x TILE_N output features, all of k, 32 columns at a time:
+// One work-group of 16 x LINES work-items: TILE_M rows x TILE_N output features, all of k, 32 columns at a time:
 //
 //   load       the rows' columns -> xs, the features' -> ws: local memory, columns first
-//   multiply   a work-item: TILE_M / 8 neighbouring rows x TILE_N / 16 features, 16 apart, in registers. The 16 of a
+//   multiply   a work-item: TILE_M / LINES neighbouring rows x TILE_N / 16 features, 16 apart, in registers. The 16 of a
 //              line read neighbouring words of ws and the same word of xs
 //
 // BYTES 0: floats; the weights are dequantised as they are loaded, which TILE_M rows share.
 // BYTES 1: the activations are quantised as they are loaded, x ~ scale * code with scale = max |x| / 127 over the 32
 //          columns, and 4 products are one instruction where the device has cl_khr_integer_dot_product.
 
-#define LINES 8
 #define ITEMS (16 * LINES)
 #define ROWS (TILE_M / LINES)
 #define FEATURES (TILE_N / 16)

@@ -102,9 +102,9 @@ ClGrid gemm_grid(const ClOp& op) {
   return {{ceil_div(op.desc.m, param(op, "rows_block")), ceil_div(op.desc.n, 32)}, {1, 1}};
 }
 
-// Local memory of matmul_tile's largest tile; what OpenCL's full profile promises.
+// Local memory that OpenCL's full profile promises; matmul_tile's largest tile takes 24.1 KiB of it.
 constexpr std::int64_t kTileLocalBytes = 32 << 10;
-constexpr std::int64_t kTileItems = 128, kTileLines = 8;
+constexpr std::int64_t kTileLines = 8, kTileItems = 16 * kTileLines;  // of a work-group: 16 items a line
 constexpr std::int64_t kMaxSplitRows = 8;
 Applicability tile_applicable(const OpDesc& op, const HardwareFacts& facts) {
   if (op.m <= kMaxSplitRows)
@@ -115,6 +115,7 @@ Applicability tile_applicable(const OpDesc& op, const HardwareFacts& facts) {
 // Processors have kernels of their own that come before it; they compute this one, slowly, in tests.
 Applicability tile_q8_applicable(const OpDesc& op, const HardwareFacts& facts) {
   if (info(op.w).block_elements == 1) return Applicability::no("is made for quantised weights");
+  if (!facts.cl_c3) return Applicability::no("needs OpenCL C 3.0");
   if (!facts.cl_integer_dot && !facts.cl_is_cpu) return Applicability::no("needs cl_khr_integer_dot_product");
   return tile_applicable(op, facts);
 }
@@ -125,7 +126,7 @@ std::int64_t tile_rows(const ClOp& op) {
 }
 std::string any_tile_options(const ClOp& op, int bytes) {
   return "-DLANES=1" + weight_options(op.desc.w) + define("TILE_M", tile_rows(op)) +
-         define("TILE_N", param(op, "tile_n")) + define("BYTES", bytes);
+         define("TILE_N", param(op, "tile_n")) + define("LINES", kTileLines) + define("BYTES", bytes);
 }
 std::string tile_options(const ClOp& op) { return any_tile_options(op, 0); }
 std::string tile_q8_options(const ClOp& op) { return any_tile_options(op, 1); }

@@ -107,22 +107,24 @@ void run_attention(const HostOp& op, int /*phase*/, int worker, int workers) {
 }
 
 void run_swiglu(const HostOp& op, int /*phase*/, int worker, int workers) {
-  for_each_piece(op.desc.m, op.desc.n, worker, workers, 16, [&](std::int64_t row, std::int64_t c0, std::int64_t c1) {
-    for (std::int64_t c = c0; c < c1; ++c) {
-      const auto gate = static_cast<double>(op.in0.data[row * op.in0.stride + c]);
-      const auto up = static_cast<double>(op.in1.data[row * op.in1.stride + c]);
-      op.out.data[row * op.out.stride + c] = static_cast<float>(gate / (1 + std::exp(-gate)) * up);
-    }
-  });
+  for_each_row(piece_of(op.desc.m, op.desc.n, worker, workers, 16),
+               [&](std::int64_t row, std::int64_t c0, std::int64_t c1) {
+                 for (std::int64_t c = c0; c < c1; ++c) {
+                   const auto gate = static_cast<double>(op.in0.data[row * op.in0.stride + c]);
+                   const auto up = static_cast<double>(op.in1.data[row * op.in1.stride + c]);
+                   op.out.data[row * op.out.stride + c] = static_cast<float>(gate / (1 + std::exp(-gate)) * up);
+                 }
+               });
 }
 
 void run_add(const HostOp& op, int /*phase*/, int worker, int workers) {
-  for_each_piece(op.desc.m, op.desc.n, worker, workers, 16, [&](std::int64_t row, std::int64_t c0, std::int64_t c1) {
-    for (std::int64_t c = c0; c < c1; ++c) {
-      op.out.data[row * op.out.stride + c] =
-          op.in0.data[row * op.in0.stride + c] + op.in1.data[row * op.in1.stride + c];
-    }
-  });
+  for_each_row(piece_of(op.desc.m, op.desc.n, worker, workers, 16),
+               [&](std::int64_t row, std::int64_t c0, std::int64_t c1) {
+                 for (std::int64_t c = c0; c < c1; ++c) {
+                   op.out.data[row * op.out.stride + c] =
+                       op.in0.data[row * op.in0.stride + c] + op.in1.data[row * op.in1.stride + c];
+                 }
+               });
 }
 
 constexpr HostKernel kernel(void (*run)(const HostOp&, int, int, int)) {

@@ -14,8 +14,8 @@ inline void forget_source(const WeightSlice& slice) {
   MappedFile::forget(slice.weight.data + slice.n0 * row, static_cast<std::size_t>((slice.n1 - slice.n0) * row));
 }
 
-// Calls pack(part) for parts of the slice in order and gives the pages of each back before the next, so that file and
-// copy are never in memory at once; the largest weight, an output matrix, may be a third of a model.
+// Calls pack(part) for parts of the slice in order and gives the pages of each back before the next, so that few rows
+// are in memory twice; the largest weight, an output matrix, may be a third of a model.
 template <typename Pack>
 void pack_and_forget(const WeightSlice& slice, Pack pack) {
   constexpr std::int64_t kRows = 4096;  // whole panels of every packing

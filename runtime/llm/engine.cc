@@ -9,6 +9,8 @@
 namespace hetero {
 namespace {
 
+constexpr std::int64_t kEmbeddingsInMemory = 64;
+
 // The devices as the plan uses them: with the graphs that it names, of those that they offer.
 std::vector<DeviceFacts> planned_facts(const Plan& plan, const std::vector<Device*>& devices) {
   std::vector<DeviceFacts> all;
@@ -194,8 +196,9 @@ void Engine::write_embeddings(std::span<const TokenId> tokens) {
     dequantise_row(table.type, table.data + tokens[i] * stride, out.data + static_cast<std::int64_t>(i) * out.stride,
                    graph_.width);
     // Each row brings a large piece of the file around it into memory.
-    constexpr std::size_t kRowsAtOnce = 64;
-    if (i % kRowsAtOnce == kRowsAtOnce - 1) MappedFile::forget(table.data, static_cast<std::size_t>(table.n * stride));
+    if (++embeddings_read_ % kEmbeddingsInMemory == 0) {
+      MappedFile::forget(table.data, static_cast<std::size_t>(table.n * stride));
+    }
   }
 }
 

@@ -71,6 +71,7 @@ class Engine {
   std::map<std::pair<std::int64_t, LogitsRows>, std::unique_ptr<PreparedSchedule>> schedules_;
   std::int64_t position_ = 0;
   std::int64_t step_ = 0;
+  std::int64_t embeddings_read_ = 0;  // rows, of all steps
   Trace* trace_ = nullptr;
 };
 

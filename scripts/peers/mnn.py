@@ -37,7 +37,8 @@ class Mnn(Engine):
                                   stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
             if done.returncode != 0 or not (folder / "llm.mnn").is_file():
                 raise RuntimeError((done.stdout.strip().splitlines() or ["no message"])[-1])
-        blocks = "the file's int4 blocks of 32 where it has such" if task.options["mnn_blocks"] == "file" else \
+        carried = task.options["mnn_blocks"] == "file" and task.options["mnn_bits"] == 4
+        blocks = "the file's int4 blocks of 32 where it has such" if carried else \
             f"int{task.options['mnn_bits']} blocks of 64, quantised again from the file's weights"
         head = f"head int{task.options['mnn_head_bits']}"
         return {"made": f"{blocks}; {head}", "bytes": (folder / "llm.mnn.weight").stat().st_size}

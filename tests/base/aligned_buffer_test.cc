@@ -78,7 +78,15 @@ TEST(BufferPool, SmallBlocksShareHugePages) {
   constexpr std::size_t kBytes = 2500000;
   const std::size_t before = resident_bytes();
   BufferPool pool;
-  for (int i = 0; i < 40; ++i) std::memset(pool.take(kBytes), 1, kBytes);
+  const std::byte* last = nullptr;
+  int neighbours = 0;
+  for (int i = 0; i < 40; ++i) {
+    std::byte* const block = pool.take(kBytes);
+    std::memset(block, 1, kBytes);
+    neighbours += last != nullptr && block == last + (kBytes + 63) / 64 * 64 ? 1 : 0;
+    last = block;
+  }
+  EXPECT_GE(neighbours, 37) << "40 blocks are two buffers";
   EXPECT_LT(resident_bytes() - before, 40 * kBytes + 2 * AlignedBuffer::kHugePage + (std::size_t{1} << 20));
 }
 

@@ -78,7 +78,7 @@ TEST(Catalogue, GpusHaveRowsForEveryNumberOfRows) {
   EXPECT_EQ(chosen(1), "matmul.opencl.split");
   EXPECT_EQ(chosen(8), "matmul.opencl.split");
   EXPECT_EQ(chosen(9), "matmul.opencl.tile");
-  gpu.cl_integer_dot = true;
+  gpu.cl_c3 = gpu.cl_integer_dot = true;
   EXPECT_EQ(chosen(9), "matmul.opencl.tile_q8");
   EXPECT_EQ(chosen(9, ToleranceClass::kF32), "matmul.opencl.tile");
   EXPECT_EQ(chosen(8), "matmul.opencl.split");

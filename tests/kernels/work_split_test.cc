@@ -32,7 +32,7 @@ TEST(WorkSplit, PiecesTileTheMatrix) {
       for (const int workers : {1, 3, 8}) {
         std::vector<int> visits(static_cast<std::size_t>(m * n));
         for (int w = 0; w < workers; ++w) {
-          for_each_piece(m, n, w, workers, 16, [&](std::int64_t row, std::int64_t c0, std::int64_t c1) {
+          for_each_row(piece_of(m, n, w, workers, 16), [&](std::int64_t row, std::int64_t c0, std::int64_t c1) {
             for (std::int64_t c = c0; c < c1; ++c) ++visits[static_cast<std::size_t>(row * n + c)];
           });
         }

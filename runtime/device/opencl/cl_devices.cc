@@ -1,5 +1,7 @@
 #include "runtime/device/opencl/cl_devices.h"
 
+#include <CL/cl_ext.h>
+
 #include <numeric>
 
 #include "base/error.h"
@@ -106,7 +108,14 @@ HardwareFacts cl_hardware_facts(cl_device_id device) {
   }
   facts.cl_fp16 = has("cl_khr_fp16");
   facts.cl_subgroups = has("cl_khr_subgroups") || has("cl_intel_subgroups");
-  facts.cl_integer_dot = has("cl_khr_integer_dot_product");
+  facts.cl_c3 = cl_device_text(device, CL_DEVICE_VERSION).starts_with("OpenCL 3.");
+  if (facts.cl_c3 && has("cl_khr_integer_dot_product")) {
+    cl_device_integer_dot_product_acceleration_properties_khr by_hardware = {};
+    facts.cl_integer_dot =
+        clGetDeviceInfo(device, CL_DEVICE_INTEGER_DOT_PRODUCT_ACCELERATION_PROPERTIES_4x8BIT_PACKED_KHR,
+                        sizeof by_hardware, &by_hardware, nullptr) == CL_SUCCESS &&
+        by_hardware.mixed_signedness_accelerated == CL_TRUE;
+  }
   facts.cl_local_bytes = static_cast<std::int64_t>(cl_device_value<cl_ulong>(device, CL_DEVICE_LOCAL_MEM_SIZE));
   facts.cl_max_work_group =
       static_cast<std::int64_t>(cl_device_value<std::size_t>(device, CL_DEVICE_MAX_WORK_GROUP_SIZE));

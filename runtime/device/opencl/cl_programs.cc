@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -27,15 +29,17 @@ std::string build_log(cl_program program, cl_device_id device) {
   return log;
 }
 
-// The first line that speaks of an error; some compilers begin with other talk.
-std::string first_error(const std::string& log) {
-  const std::size_t mention = log.find("error");
-  const std::size_t newline = mention == std::string::npos ? std::string::npos : log.rfind('\n', mention);
-  const std::size_t begin = newline == std::string::npos ? 0 : newline + 1;
-  return log.substr(begin, log.find('\n', begin) - begin);
-}
-
 }  // namespace
+
+std::string first_error(const std::string& log) {
+  std::istringstream lines(log);
+  for (std::string line; std::getline(lines, line);) {
+    std::string lower = line;
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+    if (lower.find("error:") != std::string::npos) return line;
+  }
+  return log.substr(0, log.find('\n'));
+}
 
 ClPrograms::ClPrograms(cl_context context, cl_device_id device, std::string identity, std::string cache_dir)
     : context_(context), device_(device), identity_(std::move(identity)), cache_dir_(std::move(cache_dir)) {}

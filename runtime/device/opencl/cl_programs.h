@@ -11,13 +11,16 @@
 
 namespace hetero {
 
+// The line of a compiler's log that tells what is wrong: the first with "error:", in any case, else the first of all.
+std::string first_error(const std::string& log);
+
 class ClPrograms {
  public:
   // `identity` names device and driver; programs of another identity are never loaded. `cache_dir` empty: no files.
   ClPrograms(cl_context context, cl_device_id device, std::string identity, std::string cache_dir);
 
-  // The program, built at the first request. Lives as long as this. Throws environment_error with the first line of
-  // the compiler's log. A cached file that is damaged or refused by the driver is ignored and replaced.
+  // The program, built at the first request. Lives as long as this. Throws environment_error with the first
+  // error of the compiler's log. A cached file that is damaged or refused by the driver is ignored and replaced.
   cl_program get(const std::string& source, const std::string& options);
 
   // Writes programs that were compiled since to the cache. Call it after their first launch: some drivers finish

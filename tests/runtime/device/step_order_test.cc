@@ -104,10 +104,10 @@ class Pieces : public testing::TestWithParam<std::int64_t> {
   template <typename See>
   void for_each_element(int worker, See see) const {
     std::vector<bool> mine(static_cast<std::size_t>(GetParam() * kColumns));
-    for_each_piece(GetParam(), kColumns, worker, kWorkers, kPieceColumns,
-                   [&](std::int64_t row, std::int64_t c0, std::int64_t c1) {
-                     for (std::int64_t c = c0; c < c1; ++c) mine[static_cast<std::size_t>(row * kColumns + c)] = true;
-                   });
+    for_each_row(piece_of(GetParam(), kColumns, worker, kWorkers),
+                 [&](std::int64_t row, std::int64_t c0, std::int64_t c1) {
+                   for (std::int64_t c = c0; c < c1; ++c) mine[static_cast<std::size_t>(row * kColumns + c)] = true;
+                 });
     for (std::size_t i = 0; i < mine.size(); ++i) see(i, mine[i]);
   }
   std::vector<float> matrix(int seed) const {

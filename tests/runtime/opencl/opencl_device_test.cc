@@ -12,6 +12,7 @@
 #include <iterator>
 
 #include "base/error.h"
+#include "runtime/device/opencl/cl_programs.h"
 #include "runtime/device/opencl/opencl_provider.h"
 #include "runtime/device/placement.h"
 #include "tests/runtime/opencl/cl_op_case.h"
@@ -160,6 +161,14 @@ TEST_F(OpenClDeviceTest, StrayWorkIsFound) {
   std::vector<int> all;
   for (int core = 0; core < CPU_SETSIZE; ++core) all.push_back(core);
   EXPECT_EQ(stray_work(all, busy), "");
+}
+
+TEST(ClPrograms, OfACompilersLogTheErrorIsShown) {
+  EXPECT_EQ(first_error("Compilation started\n3:1:2: warning: -Werror is off\n3:4:5: error: use of x\nmore"),
+            "3:4:5: error: use of x");
+  EXPECT_EQ(first_error("ptxas\nError: no registers"), "Error: no registers");
+  EXPECT_EQ(first_error("it failed\nfor no reason"), "it failed");
+  EXPECT_EQ(first_error(""), "");
 }
 
 TEST_F(OpenClDeviceTest, CachedProgramsAreUsedAndDamagedOnesReplaced) {
