@@ -9,7 +9,7 @@
 namespace hetero {
 namespace {
 
-constexpr std::int64_t kEmbeddingsInMemory = 64;
+constexpr std::int64_t kEmbeddingsInMemory = 16;  // rows; each may map a huge page of the file
 
 // The devices as the plan uses them: with the graphs that it names, of those that they offer.
 std::vector<DeviceFacts> planned_facts(const Plan& plan, const std::vector<Device*>& devices) {
@@ -195,7 +195,7 @@ void Engine::write_embeddings(std::span<const TokenId> tokens) {
     }
     dequantise_row(table.type, table.data + tokens[i] * stride, out.data + static_cast<std::int64_t>(i) * out.stride,
                    graph_.width);
-    // Each row brings a large piece of the file around it into memory.
+    // Each row brings the file around it into memory.
     if (++embeddings_read_ % kEmbeddingsInMemory == 0) {
       MappedFile::forget(table.data, static_cast<std::size_t>(table.n * stride));
     }
