@@ -62,8 +62,7 @@ inline void quantise_block(global const float* x, long count, private uint* code
   float16 a, b;
   load_columns(x, count, &a, &b);
   const float most = max_lanes(fmax(fabs(a), fabs(b)));
-  // Below the smallest normal float the inverse would overflow: such a block counts as zero.
-  const float inverse = most > 1e-36f ? 127.0f / most : 0.0f;
+  const float inverse = codes_per_unit(most);
   const int16 low = codes_of(a, inverse), high = codes_of(b, inverse);
   // Codes cannot hold NaN or infinity, and fmax passes over NaN: 0 * x is NaN for both, and 0 for the rest.
   *scale = most / 127.0f + sum_lanes((a + b) * 0.0f);

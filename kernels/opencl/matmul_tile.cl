@@ -118,8 +118,7 @@ kernel __attribute__((reqd_work_group_size(16, LINES, 1))) void matmul_tile(glob
     for (int i = me; i < HALVES; i += ITEMS) {
       const float16 x = half_of(arena, a, row0, b, i);
       const float largest = fmax(most[i], most[i ^ 1]);
-      // Below the smallest normal float the inverse would overflow: such a block counts as zero.
-      const float inverse = largest > 1e-36f ? 127.0f / largest : 0.0f;
+      const float inverse = codes_per_unit(largest);
       // fmax passes over NaN, and codes hold neither that nor infinity: 0 * x is NaN for both, and 0 for the rest.
       const float16 zero = x * 0.0f;
       const float4 z = zero.s0123 + zero.s4567 + zero.s89ab + zero.scdef;

@@ -30,8 +30,7 @@ inline void quantise_block(global const float* x, long count, int r, private uin
   load_columns(x, count, &a, &b);
   // Magnitudes as integers have the same order, infinity and NaN at its end: they get into the scale.
   const float most = as_float(most_of(max(as_int16(a) & 0x7fffffff, as_int16(b) & 0x7fffffff)));
-  // Below the smallest normal float the inverse would overflow: such a block counts as zero.
-  const float inverse = most > 1e-36f ? 127.0f / most : 0.0f;
+  const float inverse = codes_per_unit(most);
   const int16 low = codes_of(a, inverse), high = codes_of(b, inverse);
   const float scale = most / 127.0f;
   to[r] = as_uint(scale);

@@ -31,6 +31,10 @@ typedef struct {
   float eps, attention_scale;
 } OpArgs;
 
+// What makes codes of 8 bits of numbers up to `most` in magnitude. Below the smallest normal float it would overflow:
+// such numbers count as zero.
+inline float codes_per_unit(float most) { return most > 1e-36f ? 127.0f / most : 0.0f; }
+
 #if LANES == 16
 typedef float16 fvec;
 typedef uint16 uvec;
