@@ -50,8 +50,9 @@ class CallerOffCores : public CallerOnCores {
 };
 
 // Runs `work`, which keeps the device busy for a few milliseconds and returns when it is done, and looks which threads
-// of this process computed meanwhile. Returns "" when all of them are confined to `cores`, or a sentence about the
-// first that is not. Where the system does not account threads (no /proc), it can prove nothing and returns "".
+// of this process computed meanwhile; up to three times, until all of them are confined to `cores`. Returns "" when
+// they are, or a sentence about the first that is not. Where the system does not account threads (no /proc), it can
+// prove nothing and returns "".
 std::string stray_work(const std::vector<int>& cores, const std::function<void()>& work);
 
 }  // namespace hetero

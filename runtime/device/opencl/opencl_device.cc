@@ -156,12 +156,7 @@ void OpenClDevice::verify_placement(cl_program probes) {
     cl_check(clFinish(queue_.get()), "run a kernel");
   };
   run(1);  // whatever is compiled at the first launch
-  // Work that strays does so each time; a thread that was busy with something else is not seen twice.
-  std::string stray;
-  for (int look = 0; look < 3; ++look) {
-    stray = stray_work(facts_.cores, [&] { run(kRounds); });
-    if (stray.empty()) break;
-  }
+  const std::string stray = stray_work(facts_.cores, [&] { run(kRounds); });
   if (!stray.empty()) {
     throw environment_error("the driver of " + facts_.id + " does not keep to its cores: " + stray,
                             "with PoCL unset POCL_AFFINITY; with other drivers use the whole device, without '@'");
